@@ -1,0 +1,1 @@
+"""The data plane: answers typed calls and raw tensors with the models that the catalog names."""

@@ -60,12 +60,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 12
     """DEADLINE_EXCEEDED. The caller's deadline passed before the model answered."""
-    ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 13
-    """UNAVAILABLE. The gateway is draining: send the call to another replica."""
-    ERROR_REASON_MODEL_FAILED: _ErrorReason.ValueType  # 14
+    ERROR_REASON_MODEL_FAILED: _ErrorReason.ValueType  # 13
     """INTERNAL. The model failed on this call. Metadata: `model`, `version`."""
-    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 15
-    """INTERNAL. A fault of the gateway; its log has the prediction id."""
+    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 14
+    """INTERNAL. A fault of the gateway, which its log tells.
+    Metadata: `incident`, to find it by.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Values of `google.rpc.ErrorInfo.reason`, in the domain `gapura`.
@@ -111,10 +111,10 @@ ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 11
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 12
 """DEADLINE_EXCEEDED. The caller's deadline passed before the model answered."""
-ERROR_REASON_DRAINING: ErrorReason.ValueType  # 13
-"""UNAVAILABLE. The gateway is draining: send the call to another replica."""
-ERROR_REASON_MODEL_FAILED: ErrorReason.ValueType  # 14
+ERROR_REASON_MODEL_FAILED: ErrorReason.ValueType  # 13
 """INTERNAL. The model failed on this call. Metadata: `model`, `version`."""
-ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 15
-"""INTERNAL. A fault of the gateway; its log has the prediction id."""
+ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 14
+"""INTERNAL. A fault of the gateway, which its log tells.
+Metadata: `incident`, to find it by.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

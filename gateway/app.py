@@ -1,0 +1,162 @@
+"""Builds the gateway from its settings, in the order of the request path, and runs it."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2_grpc
+
+from gateway.backends.onnx import OnnxBackend
+from gateway.batching import Lanes
+from gateway.edge.endpoints import Table
+from gateway.edge.grpcio import GrpcioListener
+from gateway.edge.health import Health
+from gateway.edge.kserve.service import SERVICE
+from gateway.edge.reflection import Reflection
+from gateway.errors import ConfigurationError
+from gateway.generations import Generations
+from gateway.interfaces import Backend, Listener
+from gateway.settings import Settings
+from gateway.tenancy.directory import open_directory
+from gateway.tenancy.policies import read_tenants
+from gateway.watching import Fingerprint, changes, fingerprint
+
+MIB = 1024 * 1024
+
+log = structlog.get_logger(__name__)
+
+Choice = TypeVar("Choice")
+
+BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
+    "onnx": lambda settings: OnnxBackend(settings.repository, settings.threads),
+}
+LISTENERS: Mapping[str, Callable[..., Listener]] = {"grpcio": GrpcioListener}
+
+
+class Gateway:
+    """A running gateway.
+
+    Args:
+        settings: What the operator chose.
+
+    Raises:
+        ConfigurationError: A setting names something that does not exist.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        backend = chosen(BACKENDS, "backend", settings.backend)(settings)
+        self.lanes = Lanes(backend, slots=settings.threads, queue_rows=settings.queue_rows)
+        self._generations = Generations(settings.catalog, settings.contracts, self.lanes)
+        self._tenants = open_directory(())
+        self._table: Table = {}
+        self._health = Health()
+        self._reflection = Reflection()
+        self._listener = chosen(LISTENERS, "listener", settings.listener)(
+            settings.listen, lambda: self._table, self._add_services, settings.max_message_mib * MIB
+        )
+        self._watchers: list[asyncio.Task[None]] = []
+
+    async def start(self) -> str:
+        """Takes the catalog live and listens; returns the bound address.
+
+        Raises:
+            ConfigurationError: The tenants file, an existing catalog or the address cannot be used.
+        """
+        settings = self._settings
+        seen = fingerprint(settings.tenants), fingerprint(settings.catalog)
+        self._tenants = open_directory(read_tenants(settings.tenants).tenants)
+        if seen[1] is None:
+            log.warning("no catalog yet; `gapura publish` writes it", catalog=str(settings.catalog))
+            await self._swap()
+        else:
+            await self._advance()
+        address = await self._listener.start()
+        self._watchers = [
+            asyncio.create_task(self._watch_tenants(seen[0])),
+            asyncio.create_task(self._watch_catalog(seen[1])),
+        ]
+        log.info("listening", address=address)
+        return address
+
+    async def stop(self) -> None:
+        """Sends new calls elsewhere and lets those under way finish."""
+        await self._health.drain()
+        for watcher in self._watchers:
+            watcher.cancel()
+        await self._listener.stop(self._settings.drain_seconds)
+
+    def _add_services(self, server: grpc.aio.Server) -> None:
+        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(self._reflection, server)
+
+    async def _watch_tenants(self, seen: Fingerprint) -> None:
+        async for _ in changes(self._settings.tenants, seen, self._settings.watch_seconds):
+            try:
+                self._tenants = open_directory(read_tenants(self._settings.tenants).tenants)
+            except ConfigurationError as error:
+                log.error("tenants stay as they were", reason=error.message)
+                continue
+            self._table = self._generations.table(self._tenants)
+            log.info("tenants read again")
+
+    async def _watch_catalog(self, seen: Fingerprint) -> None:
+        async for _ in changes(self._settings.catalog, seen, self._settings.watch_seconds):
+            try:
+                await self._advance()
+            except ConfigurationError as error:
+                log.error("catalog stays as it was", reason=error.message)
+
+    async def _advance(self) -> None:
+        previous = self._generations.live
+        await self._generations.advance()
+        await self._swap()
+        await self._generations.release(previous)
+
+    async def _swap(self) -> None:
+        live = self._generations.live
+        self._table = self._generations.table(self._tenants)
+        services = live.services()
+        self._reflection.report(live.contracts.pool, services)
+        names = {"": bool(live.snapshot.generation), SERVICE: bool(live.snapshot.generation)}
+        await self._health.report(names | services | dict.fromkeys(live.snapshot.models, True))
+
+
+async def serve(settings: Settings) -> None:
+    """Runs a gateway until SIGTERM or SIGINT; a second signal ends it at once.
+
+    Raises:
+        ConfigurationError: It cannot start.
+    """
+    gateway, stopping = Gateway(settings), asyncio.Event()
+    await gateway.start()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, take_signal, stopping, loop, number)
+    await stopping.wait()
+    log.info("draining", seconds=settings.drain_seconds)
+    await gateway.stop()
+    log.info("stopped")
+
+
+def take_signal(stopping: asyncio.Event, loop: asyncio.AbstractEventLoop, number: signal.Signals) -> None:
+    """Starts the drain, and gives the signal its usual effect from then on."""
+    stopping.set()
+    loop.remove_signal_handler(number)
+
+
+def chosen(choices: Mapping[str, Choice], setting: str, name: str) -> Choice:
+    """Returns what a setting names.
+
+    Raises:
+        ConfigurationError: There is nothing of that name.
+    """
+    if name not in choices:
+        raise ConfigurationError(
+            "INTERNAL", f"GAPURA_{setting.upper()}: there is no '{name}'; choose {', '.join(choices)}"
+        )
+    return choices[name]

@@ -1,0 +1,1 @@
+"""What computes: interchangeable engines over one model repository."""

@@ -1,0 +1,166 @@
+"""The embedded backend: ONNX Runtime in this process, over a repository in Triton's layout."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from gateway.backends.repository import model_file, read_config
+from gateway.errors import CatalogError, ModelFailed
+from gateway.tensors import BYTES, element, elements
+from gateway.types import ModelVersion, Tensors, TensorSpec
+
+# KServe v2 datatype -> little-endian numpy type.
+NUMPY_TYPES: Mapping[str, str] = {
+    "BOOL": "?",
+    "INT8": "i1",
+    "UINT8": "u1",
+    "INT16": "<i2",
+    "UINT16": "<u2",
+    "FP16": "<f2",
+    "INT32": "<i4",
+    "UINT32": "<u4",
+    "FP32": "<f4",
+    "INT64": "<i8",
+    "UINT64": "<u8",
+    "FP64": "<f8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A version in memory."""
+
+    session: Any
+    config: bytes
+
+
+class OnnxBackend:
+    """Runs models of a repository in a small pool of threads.
+
+    Args:
+        repository: Folder in Triton's layout.
+        threads: Batches that run at the same time.
+    """
+
+    def __init__(self, repository: Path, threads: int) -> None:
+        self._repository = repository
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="onnx")
+        self._loaded: dict[ModelVersion, Loaded] = {}
+
+    async def load(self, version: ModelVersion) -> None:
+        """Reads the version from the repository.
+
+        Raises:
+            CatalogError: The repository does not hold what the catalog says.
+        """
+        if version not in self._loaded:
+            self._loaded[version] = await asyncio.to_thread(load_version, self._repository, version)
+
+    async def unload(self, version: ModelVersion) -> None:
+        """Drops the version; a batch under way keeps its session until it ends."""
+        self._loaded.pop(version, None)
+
+    def config(self, version: ModelVersion) -> bytes:
+        """Returns the serialised `inference.ModelConfig` of a loaded version."""
+        return self._loaded[version].config
+
+    async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:  # noqa: ARG002 - a running session cannot be stopped
+        """Runs one batch.
+
+        Raises:
+            ModelFailed: ONNX Runtime refuses the inputs or fails.
+        """
+        session = self._loaded[version].session
+        return await asyncio.get_running_loop().run_in_executor(self._pool, run, session, version, inputs)
+
+
+def load_version(repository: Path, version: ModelVersion) -> Loaded:
+    """Loads a version whose file has the digest that the catalog names.
+
+    Raises:
+        CatalogError: The file is missing, differs, or is not a model that ONNX Runtime can run.
+    """
+    path = model_file(repository, version)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CatalogError(
+            "MODEL_NOT_SERVED", f"cannot read {path}: {error.strerror}; publish the model again"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != version.sha256:
+        raise CatalogError("MODEL_NOT_SERVED", f"{path} is not the file that was published; publish the model again")
+    try:
+        session = onnxruntime.InferenceSession(content, session_options(), providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise CatalogError("MODEL_NOT_SERVED", f"ONNX Runtime cannot load {path}: {error}") from error
+    return Loaded(session, read_config(repository, version))
+
+
+@cache
+def session_options() -> Any:
+    """Options measured for small models: one thread per batch, and none that spins while it waits."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
+
+
+def run(session: Any, version: ModelVersion, inputs: Tensors) -> Tensors:
+    """Runs one batch in the calling thread.
+
+    Raises:
+        ModelFailed: ONNX Runtime refuses the inputs or fails.
+    """
+    specs = version.signature
+    leading = (inputs.rows,) if version.max_batch_size else ()
+    feeds = {
+        spec.name: decode(data, spec.datatype, leading + shape)
+        for spec, shape, data in zip(specs.inputs, inputs.shapes, inputs.data, strict=True)
+    }
+    try:
+        outputs = session.run([spec.name for spec in specs.outputs], feeds)
+    except Exception as error:
+        raise ModelFailed(
+            "MODEL_FAILED",
+            f"model '{version.model}' version {version.number} failed: {error}",
+            model=version.model,
+            version=str(version.number),
+        ) from error
+    return encode_all(outputs, specs.outputs, len(leading), inputs.rows)
+
+
+def encode_all(outputs: list[NDArray[Any]], specs: tuple[TensorSpec, ...], batch_dims: int, rows: int) -> Tensors:
+    """Packs what a session returned; the rows are those of the first output."""
+    answered = outputs[0].shape[0] if batch_dims and outputs and outputs[0].ndim else rows
+    return Tensors(
+        rows=answered,
+        shapes=tuple(output.shape[batch_dims:] for output in outputs),
+        data=tuple(encode(output, spec.datatype) for output, spec in zip(outputs, specs, strict=True)),
+    )
+
+
+def decode(data: bytes, datatype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Reads a tensor without copying its numbers."""
+    if datatype == BYTES:
+        texts = [part.decode("utf-8", "replace") for part in elements(data, prod(shape))]
+        return np.array(texts, dtype=object).reshape(shape)
+    return np.frombuffer(data, NUMPY_TYPES[datatype]).reshape(shape)
+
+
+def encode(tensor: NDArray[Any], datatype: str) -> bytes:
+    """Packs a tensor row-major."""
+    if datatype == BYTES:
+        return b"".join(element(str(text).encode()) for text in tensor.ravel())
+    return tensor.astype(NUMPY_TYPES[datatype], copy=False).tobytes()

@@ -1,0 +1,213 @@
+"""Lanes: calls that arrive while their model is busy leave together as the next batch.
+
+There is no timer. A call that finds a free slot leaves in the same turn of the event loop; while all slots are busy
+calls gather, and the next free slot takes as many as `max_batch_size` allows.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.errors import DeadlineExceeded, GatewayError, ModelFailed, Overloaded
+from gateway.interfaces import Backend
+from gateway.tensors import merge, split
+from gateway.types import ModelVersion, Tensors
+
+RETRY_AFTER_MS = 50
+
+
+@dataclass(slots=True)
+class LaneCounts:
+    """What a lane has done: exact, and read without stopping it."""
+
+    rows: int = 0
+    batches: int = 0
+    expired: int = 0
+    refused: int = 0
+    retried: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A call in a lane."""
+
+    inputs: Tensors
+    deadline: float | None
+    outputs: asyncio.Future[Tensors]
+
+
+class Lanes:
+    """A backend that merges concurrent calls for another backend, one lane per model version.
+
+    Args:
+        backend: Computes the batches.
+        slots: Batches of one lane under way at the same time.
+        queue_rows: Rows that may wait in one lane.
+    """
+
+    def __init__(self, backend: Backend, *, slots: int, queue_rows: int) -> None:
+        self._backend = backend
+        self._slots = slots
+        self._queue_rows = queue_rows
+        self._lanes: dict[ModelVersion, Lane] = {}
+
+    async def load(self, version: ModelVersion) -> None:
+        """Loads the version and opens its lane."""
+        await self._backend.load(version)
+        self._lanes.setdefault(version, Lane(self._backend, version, self._slots, self._queue_rows))
+
+    async def unload(self, version: ModelVersion) -> None:
+        """Closes the lane once it is empty, then unloads the version."""
+        lane = self._lanes.pop(version, None)
+        if lane is not None:
+            await lane.drain()
+        await self._backend.unload(version)
+
+    def config(self, version: ModelVersion) -> bytes:
+        """Returns the serialised `inference.ModelConfig` of a loaded version."""
+        return self._backend.config(version)
+
+    def counts(self, version: ModelVersion) -> LaneCounts:
+        """Returns the counts of a loaded version's lane."""
+        return self._lanes[version].counts
+
+    async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
+        """Answers a call, together with those that wait beside it."""
+        if not inputs.rows:
+            return Tensors(0, (), ())
+        return await self._lanes[version].submit(inputs, deadline)
+
+
+class Lane:
+    """The calls of one model version."""
+
+    def __init__(self, backend: Backend, version: ModelVersion, slots: int, queue_rows: int) -> None:
+        self.counts = LaneCounts()
+        self._backend = backend
+        self._version = version
+        self._free_slots = slots
+        self._queue_rows = queue_rows
+        self._waiting: deque[Waiting] = deque()
+        self._waiting_rows = 0
+        self._dispatching = False
+        self._batches: set[asyncio.Task[None]] = set()
+
+    def submit(self, inputs: Tensors, deadline: float | None) -> asyncio.Future[Tensors]:
+        """Puts a call in the lane; the future gets its outputs or its error.
+
+        Raises:
+            Overloaded: Too many rows wait already.
+        """
+        if self._waiting_rows + inputs.rows > self._queue_rows:
+            self.counts.refused += 1
+            raise overloaded(self._version.model, self._queue_rows)
+        loop = asyncio.get_running_loop()
+        call = Waiting(inputs, deadline, loop.create_future())
+        self._waiting.append(call)
+        self._waiting_rows += inputs.rows
+        if not self._dispatching and self._free_slots:
+            self._dispatching = True
+            loop.call_soon(self._dispatch)
+        return call.outputs
+
+    async def drain(self) -> None:
+        """Waits until every call in the lane has its answer."""
+        while self._waiting or self._batches:
+            await asyncio.sleep(0)
+            await asyncio.gather(*self._batches)
+
+    def _dispatch(self) -> None:
+        self._dispatching = False
+        while self._free_slots and (batch := self._take_batch()):
+            self._free_slots -= 1
+            task = asyncio.create_task(self._run(batch))
+            self._batches.add(task)
+            task.add_done_callback(self._batches.discard)
+
+    def _take_batch(self) -> list[Waiting]:
+        """Takes calls from the head of the lane for as long as they fit one batch; drops those nobody awaits."""
+        batch: list[Waiting] = []
+        rows, now = 0, asyncio.get_running_loop().time()
+        while self._waiting:
+            call = self._waiting[0]
+            wanted = not call.outputs.done() and not self._expire(call, now)
+            if wanted and batch and not self._fits(call, batch[0], rows):
+                break
+            self._waiting.popleft()
+            self._waiting_rows -= call.inputs.rows
+            if wanted:
+                batch.append(call)
+                rows += call.inputs.rows
+        return batch
+
+    def _expire(self, call: Waiting, now: float) -> bool:
+        if call.deadline is None or call.deadline > now:
+            return False
+        self.counts.expired += 1
+        call.outputs.set_exception(expired())
+        return True
+
+    def _fits(self, call: Waiting, first: Waiting, rows: int) -> bool:
+        return rows + call.inputs.rows <= self._version.max_batch_size and call.inputs.shapes == first.inputs.shapes
+
+    async def _run(self, batch: list[Waiting]) -> None:
+        try:
+            await self._answer(batch)
+        finally:
+            self._free_slots += 1
+            self._dispatch()
+
+    async def _answer(self, batch: Sequence[Waiting]) -> None:
+        """Answers every call of the batch; one that fails together is tried apart, so that only the culprit fails."""
+        try:
+            answers = await self._infer([call.inputs for call in batch])
+        except Exception as error:  # noqa: BLE001 - whatever the backend raises is these calls' answer
+            if len(batch) == 1:
+                settle_with_error(batch[0].outputs, error)
+                return
+            self.counts.retried += len(batch)
+            for call in batch:
+                await self._answer([call])
+            return
+        for call, outputs in zip(batch, answers, strict=True):
+            if not call.outputs.done():
+                call.outputs.set_result(outputs)
+
+    async def _infer(self, calls: list[Tensors]) -> list[Tensors]:
+        inputs = merge(calls)
+        self.counts.rows += inputs.rows
+        self.counts.batches += 1
+        outputs = await self._backend.infer(self._version, inputs, None)
+        if outputs.rows != inputs.rows:
+            raise ModelFailed(
+                "MODEL_FAILED",
+                f"model '{self._version.model}' answered {outputs.rows} rows to {inputs.rows}",
+                model=self._version.model,
+                version=str(self._version.number),
+            )
+        return split(outputs, self._version.signature.outputs, [call.rows for call in calls])
+
+
+def settle_with_error(outputs: asyncio.Future[Tensors], error: Exception) -> None:
+    """Gives a call its error, unless nobody awaits it any more."""
+    if not outputs.done():
+        outputs.set_exception(error)
+
+
+def overloaded(model: str, queue_rows: int) -> GatewayError:
+    """The error of a call that finds its lane full."""
+    return Overloaded(
+        "QUEUE_FULL",
+        f"model '{model}' has more than {queue_rows} rows waiting; send fewer calls at a time or try again",
+        retry_after_ms=RETRY_AFTER_MS,
+        model=model,
+        limit=str(queue_rows),
+    )
+
+
+def expired() -> GatewayError:
+    """The error of a call whose deadline passed in the lane."""
+    return DeadlineExceeded(
+        "DEADLINE_EXCEEDED", "the deadline passed before the model could answer; allow more time or send less load"
+    )

@@ -1,0 +1,1 @@
+"""The gateway's part of the `gapura` command; each command is an entry point of the group `gapura.commands`."""

@@ -1,0 +1,28 @@
+"""`gapura serve`: runs the gateway."""
+
+import click
+
+from gateway.errors import ConfigurationError
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+@click.command()
+@click.option("--listen", help="Address, host:port.  [GAPURA_LISTEN; default: 127.0.0.1:9003]")
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Lowest level logged.")
+def serve(listen: str | None, log_level: str) -> None:
+    """Serve the models of the catalog until SIGTERM or Ctrl-C.
+
+    Every setting has an environment variable GAPURA_...; the README lists them.
+    """
+    import uvloop
+
+    from gateway.app import serve as run
+    from gateway.logs import configure_logs
+    from gateway.settings import read_settings
+
+    configure_logs(log_level)
+    try:
+        uvloop.run(run(read_settings(listen=listen)))
+    except ConfigurationError as error:
+        raise click.ClickException(error.message) from error

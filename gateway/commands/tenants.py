@@ -1,0 +1,71 @@
+"""`gapura tenants`: who may call."""
+
+import os
+from pathlib import Path
+
+import click
+
+from gateway.errors import ConfigurationError
+
+
+@click.group()
+def tenants() -> None:
+    """Add and list tenants."""
+
+
+@tenants.command()
+@click.argument("name")
+@click.option(
+    "--models", "globs", multiple=True, required=True, help="Models it may call, such as 'team3_*'; repeatable."
+)
+@click.option("--key-file", type=click.Path(path_type=Path), help="Write the key here instead of printing it.")
+def add(name: str, globs: tuple[str, ...], key_file: Path | None) -> None:
+    """Add tenant NAME, or give it one more key.
+
+    The key is shown once: only its salted hash is kept. A tenant that exists gets the new key beside its others, and
+    the models given here.
+    """
+    from pydantic import ValidationError
+
+    from gateway.settings import read_settings
+    from gateway.tenancy.keys import new_key
+    from gateway.tenancy.policies import KeyEntry, TenantPolicy, TenantsFile, read_tenants, write_tenants
+
+    try:
+        path = read_settings().tenants
+        known = {tenant.name: tenant for tenant in read_tenants(path).tenants}
+        key, hashed = new_key()
+        keys = known[name].keys if name in known else ()
+        known[name] = TenantPolicy(name=name, models=globs, keys=(*keys, KeyEntry.of(hashed)))
+    except ConfigurationError as error:
+        raise click.ClickException(error.message) from error
+    except ValidationError as error:
+        raise click.BadParameter(f"{name!r} is not a tenant name: use a-z, 0-9, - and _") from error
+    write_tenants(path, TenantsFile(tenants=tuple(known.values())))
+    hand_over(key, key_file)
+
+
+@tenants.command("list")
+def show() -> None:
+    """List tenants, the models that they may call, and the ids of their keys."""
+    from gateway.settings import read_settings
+    from gateway.tenancy.policies import read_tenants
+
+    try:
+        known = read_tenants(read_settings().tenants).tenants
+    except ConfigurationError as error:
+        raise click.ClickException(error.message) from error
+    for tenant in known:
+        click.echo(f"{tenant.name}  models {' '.join(tenant.models)}  keys {' '.join(key.id for key in tenant.keys)}")
+
+
+def hand_over(key: str, key_file: Path | None) -> None:
+    """Prints a key, or writes it to a file that only its owner may read."""
+    if key_file is None:
+        click.echo(key)
+        return
+    key_file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{key}\n")
+    click.echo(f"key written to {key_file}")

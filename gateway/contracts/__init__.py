@@ -1,0 +1,1 @@
+"""Compiles annotated methods for the models of a catalog: from descriptors to plain functions, once."""

@@ -1,0 +1,136 @@
+"""Typed batch methods: many items of one call, scored together, each with its own answer or error."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor
+from google.rpc import status_pb2
+
+from gateway.contracts.bindings import TypedMethod, parse_message
+from gateway.contracts.columns import misfit
+from gateway.contracts.descriptors import AnnotatedMethod
+from gateway.errors import InvalidRequest
+from gateway.types import Arm, Tensors
+
+MOST_ITEMS = 512
+STATUS = status_pb2.Status.DESCRIPTOR.full_name
+
+# An error -> its serialised google.rpc.Status.
+StatusOf = Callable[[InvalidRequest], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchMethod:
+    """A method that scores many items as one call.
+
+    Attributes:
+        item: The method that scores one item.
+        request: Message class of the request.
+        response: Message class of the response.
+        items: Request field with the items.
+        results: Response field with the results.
+        answered: Field of a result that holds an answer.
+        refused: Field of a result that holds a status.
+        status_of: Takes an item's error to its serialised status.
+    """
+
+    item: TypedMethod
+    request: Any
+    response: Any
+    items: str
+    results: str
+    answered: str
+    refused: str
+    status_of: StatusOf
+
+    def parse(self, message: bytes) -> Any:
+        """Reads the request.
+
+        Raises:
+            InvalidRequest: The bytes are not such a message.
+        """
+        return parse_message(self.request, message)
+
+    def target(self, request: Any) -> tuple[str, str]:
+        """Names the model; the version is the router's choice."""
+        return self.item.target(request)
+
+    def rows(self, request: Any, arm: Arm) -> tuple[Tensors, Mapping[int, InvalidRequest]]:
+        """Turns the items into rows; items that cannot be scored are left out.
+
+        Raises:
+            InvalidRequest: There are no items, or too many.
+        """
+        binding, items = self.item.bindings[arm.name], getattr(request, self.items)
+        self._check_size(len(items), arm)
+        rows, left_out = [], dict[int, InvalidRequest]()
+        for position, item in enumerate(items):
+            try:
+                rows.append(binding.row(item))
+            except InvalidRequest as error:
+                left_out[position] = error
+        return Tensors(len(rows), binding.shapes, tuple(map(b"".join, zip(*rows, strict=True)))), left_out
+
+    def answer(self, request: Any, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:
+        """Turns rows of outputs into results, in the order of the items."""
+        fill = self.item.bindings[arm.name].fill
+        response, row = self.response(), 0
+        results = getattr(response, self.results)
+        for position, item in enumerate(getattr(request, self.items)):
+            result, error = results.add(), left_out.get(position)
+            if error is None:
+                try:
+                    getattr(result, self.answered).CopyFrom(fill(item, outputs, row))
+                except InvalidRequest as refusal:
+                    error = refusal
+                row += 1
+            if error is not None:
+                getattr(result, self.refused).MergeFromString(self.status_of(error))
+        return bytes(response.SerializeToString())
+
+    def _check_size(self, items: int, arm: Arm) -> None:
+        limit = min(MOST_ITEMS, arm.version.max_batch_size)
+        if not items:
+            raise InvalidRequest("INVALID_FIELD", f"{self.items}: is required; send 1 to {limit} items")
+        if items > limit:
+            raise InvalidRequest(
+                "BATCH_TOO_LARGE", f"{items} items in one call; send at most {limit}", limit=str(limit)
+            )
+
+
+def bind_batch(method: AnnotatedMethod, item: TypedMethod, item_response: Any, status_of: StatusOf) -> BatchMethod:
+    """Binds a batch method to the method that scores one item.
+
+    Raises:
+        ContractError: Its messages do not have the form that `Serving.batch_of` describes.
+    """
+    items, asked = repeated_field(method, method.request.DESCRIPTOR)
+    results, result = repeated_field(method, method.response.DESCRIPTOR)
+    if asked is not item.request.DESCRIPTOR:
+        raise misfit(method, f"'{items}' must hold {item.request.DESCRIPTOR.full_name}")
+    fields = {field.message_type.full_name: field.name for field in result.fields if field.message_type}
+    if item_response.DESCRIPTOR.full_name not in fields or STATUS not in fields:
+        raise misfit(method, f"'{results}' must offer {item_response.DESCRIPTOR.full_name} or {STATUS}")
+    return BatchMethod(
+        item=item,
+        request=method.request,
+        response=method.response,
+        items=items,
+        results=results,
+        answered=fields[item_response.DESCRIPTOR.full_name],
+        refused=fields[STATUS],
+        status_of=status_of,
+    )
+
+
+def repeated_field(method: AnnotatedMethod, message: Descriptor) -> tuple[str, Descriptor]:
+    """Returns the name of the one field of a batch message, and the message that it repeats.
+
+    Raises:
+        ContractError: There is not exactly one, or it is not a list of messages.
+    """
+    fields = list(message.fields)
+    if len(fields) != 1 or not fields[0].is_repeated or fields[0].message_type is None:
+        raise misfit(method, f"{message.full_name} must have one repeated field of messages")
+    return fields[0].name, fields[0].message_type

@@ -1,0 +1,129 @@
+"""Typed methods: a contract bound to the live versions of its model."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from gateway.contracts.answers import FillAnswer, compile_answer
+from gateway.contracts.descriptors import AnnotatedMethod
+from gateway.contracts.rows import PackRow, compile_required, compile_rows
+from gateway.errors import InvalidRequest
+from gateway.interfaces import Decision
+from gateway.types import Arm, Model, Tensors
+
+NOTHING: Mapping[int, InvalidRequest] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A method compiled for one arm of its model.
+
+    Attributes:
+        require: Checks what feeds no column; raises InvalidFields.
+        packers: Take a request to its row of each input tensor; raise InvalidFields.
+        shapes: Shape of one row of each input tensor.
+        fill: Takes a request and a row of outputs to the response; raises InvalidRequest.
+    """
+
+    require: Callable[[Any], None]
+    packers: tuple[PackRow, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    fill: FillAnswer
+
+    def row(self, request: Any) -> tuple[bytes, ...]:
+        """Returns the request's row of each input tensor.
+
+        Raises:
+            InvalidFields: A field is missing, not finite or out of range.
+        """
+        self.require(request)
+        return tuple([pack(request) for pack in self.packers])
+
+
+@dataclass(frozen=True, slots=True)
+class TypedMethod:
+    """A method that scores one item.
+
+    Attributes:
+        model: Registered name of the model that answers.
+        request: Message class of the request.
+        bindings: The method compiled for each arm, by the arm's name.
+    """
+
+    model: str
+    request: Any
+    bindings: Mapping[str, Binding]
+
+    def parse(self, message: bytes) -> Any:
+        """Reads the request.
+
+        Raises:
+            InvalidRequest: The bytes are not such a message.
+        """
+        return parse_message(self.request, message)
+
+    def target(self, request: Any) -> tuple[str, str]:  # noqa: ARG002 - every request has the same model
+        """Names the model; the version is the router's choice."""
+        return self.model, ""
+
+    def rows(self, request: Any, arm: Arm) -> tuple[Tensors, Mapping[int, InvalidRequest]]:
+        """Turns the request into one row.
+
+        Raises:
+            InvalidFields: A field is missing, not finite or out of range.
+        """
+        binding = self.bindings[arm.name]
+        return Tensors(1, binding.shapes, binding.row(request)), NOTHING
+
+    def answer(self, request: Any, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:  # noqa: ARG002 - one item is never left out
+        """Turns the row of outputs into a serialised response.
+
+        Raises:
+            InvalidRequest: The decision refuses the request.
+        """
+        return bytes(self.bindings[arm.name].fill(request, outputs, 0).SerializeToString())
+
+
+def bind(method: AnnotatedMethod, model: Model, decision: Decision | None) -> TypedMethod:
+    """Compiles a method for every arm of its model.
+
+    Raises:
+        ContractError: The method and a version do not fit.
+    """
+    return TypedMethod(
+        model=model.name,
+        request=method.request,
+        bindings={arm.name: compile_binding(method, arm, model, decision) for arm in model.arms},
+    )
+
+
+def compile_binding(method: AnnotatedMethod, arm: Arm, model: Model, decision: Decision | None) -> Binding:
+    """Compiles a method for one arm.
+
+    Raises:
+        ContractError: The method and the version do not fit.
+    """
+    signature = arm.version.signature
+    return Binding(
+        require=compile_required(method),
+        packers=compile_rows(method, signature),
+        shapes=tuple(spec.dims for spec in signature.inputs),
+        fill=compile_answer(method, arm, model.policy, decision),
+    )
+
+
+def parse_message(message_class: Any, message: bytes) -> Any:
+    """Reads a message.
+
+    Raises:
+        InvalidRequest: The bytes are not such a message.
+    """
+    try:
+        return message_class.FromString(message)
+    except DecodeError as error:
+        name = message_class.DESCRIPTOR.full_name
+        raise InvalidRequest(
+            "MALFORMED_MESSAGE", f"the bytes are not a {name}; generate the stubs from the same contracts"
+        ) from error

@@ -1,0 +1,125 @@
+"""Reads which request fields feed which columns of a model, and whether they fit."""
+
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from erpml.annotations.v1 import annotations_pb2
+from google.api import field_behavior_pb2
+from google.protobuf.descriptor import FieldDescriptor
+
+from gateway.contracts.descriptors import AnnotatedMethod
+from gateway.errors import ContractError
+from gateway.tensors import BYTES
+from gateway.types import Signature, TensorSpec
+
+LARGEST_FP32 = 3.4028234663852886e38
+LARGEST_FP64 = 1.7976931348623157e308
+
+# KServe v2 datatype -> smallest and largest finite value. Half floats overflow too early to be fed by a contract.
+LIMITS: dict[str, tuple[float, float]] = {
+    "BOOL": (0, 1),
+    "FP32": (-LARGEST_FP32, LARGEST_FP32),
+    "FP64": (-LARGEST_FP64, LARGEST_FP64),
+    **{f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
+    **{f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
+}
+FLOATS = frozenset({"FP32", "FP64"})
+FLOAT_FIELDS = frozenset({FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A request field that feeds a column.
+
+    Attributes:
+        field: Name of the field.
+        name: Name of the column.
+        cpp_type: `FieldDescriptor.CPPTYPE_*` of the field.
+        required: Whether the caller must set it.
+        presence: Whether an unset field can be told from a zero or an empty string.
+        minimum: Smallest value accepted.
+        maximum: Largest value accepted.
+    """
+
+    field: str
+    name: str
+    cpp_type: int
+    required: bool
+    presence: bool
+    minimum: float
+    maximum: float
+
+
+def match_columns(method: AnnotatedMethod, signature: Signature) -> list[list[Column]]:
+    """Returns the columns of each input tensor, in the tensor's order.
+
+    Raises:
+        ContractError: A field names no column, a column has no field, or a field does not fit its tensor.
+    """
+    fed = {column.name: column for column in annotated_columns(method)}
+    wanted = [name for spec in signature.inputs for name in column_names(spec)]
+    for name, column in fed.items():
+        if name not in wanted:
+            raise misfit(method, f"field '{column.field}' feeds '{name}', which is not a column of the model")
+    for name in wanted:
+        if name not in fed:
+            raise misfit(method, f"no request field feeds the model's column '{name}'")
+    matched = [[fed[name] for name in column_names(spec)] for spec in signature.inputs]
+    for spec, columns in zip(signature.inputs, matched, strict=True):
+        check_tensor(method, spec, columns)
+    return matched
+
+
+def column_names(spec: TensorSpec) -> tuple[str, ...]:
+    """Returns the columns of a tensor; one without named elements is its own column."""
+    return spec.columns or (spec.name,)
+
+
+def annotated_columns(method: AnnotatedMethod) -> list[Column]:
+    """Returns the columns that the fields of a request feed."""
+    return [
+        read_column(field, options)
+        for field in method.request.DESCRIPTOR.fields
+        if (options := method.options[field.full_name]).HasExtension(annotations_pb2.input)
+    ]
+
+
+def read_column(field: FieldDescriptor, options: Any) -> Column:
+    """Reads the annotations of one field."""
+    fed = options.Extensions[annotations_pb2.input]
+    return Column(
+        field=field.name,
+        name=fed.column,
+        cpp_type=field.cpp_type,
+        required=field_behavior_pb2.REQUIRED in options.Extensions[field_behavior_pb2.field_behavior],
+        presence=field.has_presence,
+        minimum=fed.minimum if fed.HasField("minimum") else -inf,
+        maximum=fed.maximum if fed.HasField("maximum") else inf,
+    )
+
+
+def check_tensor(method: AnnotatedMethod, spec: TensorSpec, columns: list[Column]) -> None:
+    """Checks that one row of the tensor can be made of the columns.
+
+    Raises:
+        ContractError: The tensor holds more than the columns, or a field does not fit it.
+    """
+    if any(size not in {1, len(columns)} for size in spec.dims) or spec.dims.count(len(columns)) < (len(columns) > 1):
+        raise misfit(method, f"a row of '{spec.name}' has shape {list(spec.dims)}, not one element per column")
+    for column in columns:
+        if spec.datatype == BYTES or column.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+            fits = spec.datatype == BYTES and column.cpp_type == FieldDescriptor.CPPTYPE_STRING
+        else:
+            fits = spec.datatype in FLOATS or (spec.datatype in LIMITS and column.cpp_type not in FLOAT_FIELDS)
+        if not fits:
+            raise misfit(method, f"field '{column.field}' cannot be a {spec.datatype}, the type of '{spec.name}'")
+        if column.required and not column.presence and spec.datatype != BYTES:
+            raise misfit(method, f"field '{column.field}' is required: declare it `optional` so that 0 can be told")
+        if column.presence and not column.required and spec.datatype not in FLOATS:
+            raise misfit(method, f"field '{column.field}' may be absent, and {spec.datatype} has no missing value")
+
+
+def misfit(method: AnnotatedMethod, problem: str) -> ContractError:
+    """The error of a method that does not fit its model."""
+    return ContractError("MODEL_NOT_SERVED", f"{method.full_name}: {problem}", model=method.serving.model)

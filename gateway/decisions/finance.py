@@ -1,0 +1,52 @@
+"""Decisions of the finance team."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from erpml.finance.v1.credit_service_pb2 import ScoreCreditRequest, ScoreCreditResponse
+
+from gateway.errors import InvalidFields
+from gateway.types import Policy
+
+DEFAULT_CURRENCY = "USD"
+CURRENCY_CODE = re.compile("[A-Z]{3}")
+RISK_CATEGORIES = 3
+
+# ISO 4217 currencies whose minor unit is not a hundredth -> digits after the decimal point.
+MINOR_DIGITS = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"), 0),
+    **dict.fromkeys(("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+
+
+def credit_limit(
+    policy: Policy,
+) -> Callable[[ScoreCreditRequest, ScoreCreditResponse], Mapping[str, object]]:
+    """Recommends a limit: a multiple of monthly income that depends on the risk, rounded down to a step.
+
+    Args:
+        policy: `limit_income_multiple`, months of income for each risk category in rising order of risk; `limit_step`
+            and `limit_maximum`, in units of the currency.
+
+    Raises:
+        KeyError: A value is missing.
+        ValueError: A value does not make sense.
+
+    The returned function raises InvalidFields when the currency is not a code.
+    """
+    multiples, (step,), (maximum,) = policy["limit_income_multiple"], policy["limit_step"], policy["limit_maximum"]
+    if len(multiples) != RISK_CATEGORIES or min(multiples) < 0:
+        raise ValueError(f"limit_income_multiple needs {RISK_CATEGORIES} values from 0, got {list(multiples)}")
+    if step <= 0 or maximum < 0:
+        raise ValueError(f"limit_step must be above 0 and limit_maximum from 0, got {step:g} and {maximum:g}")
+
+    def recommend(request: ScoreCreditRequest, response: ScoreCreditResponse) -> Mapping[str, object]:
+        currency = request.currency_code or DEFAULT_CURRENCY
+        if not CURRENCY_CODE.fullmatch(currency):
+            raise InvalidFields([("currency_code", f"must be an ISO 4217 code such as USD, got '{currency}'")])
+        limit = min(request.monthly_income * multiples[response.risk_category - 1], maximum)
+        minor = round(limit // step * step * 10 ** MINOR_DIGITS.get(currency, 2))
+        return {"credit_limit_minor": minor, "currency_code": currency}
+
+    return recommend

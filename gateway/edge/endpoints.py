@@ -1,0 +1,39 @@
+"""Builds the table that listeners serve: path -> endpoint."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from gateway.edge.kserve.service import kserve_endpoints
+from gateway.errors import ContractError, Unavailable
+from gateway.interfaces import Endpoint, Method
+from gateway.pipeline import Pipeline
+from gateway.types import Call
+
+Table = Mapping[str, Endpoint]
+
+
+def build_table(
+    pipeline: Pipeline, methods: Mapping[str, Method], refused: Mapping[str, ContractError], *, ready: bool
+) -> Table:
+    """Returns every endpoint of one generation of the catalog.
+
+    Args:
+        pipeline: The stages of the generation.
+        methods: Typed methods that can be answered, by path.
+        refused: Why other typed methods cannot, by path.
+        ready: Whether a catalog is live.
+    """
+    typed = [Endpoint(path, partial(pipeline.answer, method)) for path, method in methods.items()]
+    silent = [Endpoint(path, partial(refuse, pipeline, reason)) for path, reason in refused.items()]
+    return {endpoint.path: endpoint for endpoint in (*typed, *silent, *kserve_endpoints(pipeline, ready=ready))}
+
+
+async def refuse(pipeline: Pipeline, reason: ContractError, call: Call) -> bytes:
+    """Answers a method whose model is not live.
+
+    Raises:
+        Unauthenticated: The caller is not known.
+        Unavailable: Otherwise.
+    """
+    pipeline.tenants.admit(call)
+    raise Unavailable(reason.reason, reason.message, **reason.metadata)

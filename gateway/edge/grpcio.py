@@ -1,0 +1,140 @@
+"""The listener on grpcio's asyncio server."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from secrets import token_hex
+from typing import Any
+
+import grpc
+import structlog
+
+from gateway.edge.endpoints import Table
+from gateway.edge.status import wire_status
+from gateway.errors import ConfigurationError, DeadlineExceeded, GatewayError, Unimplemented
+from gateway.interfaces import Endpoint
+from gateway.types import Call
+
+API_KEY = "x-api-key"
+
+log = structlog.get_logger(__name__)
+
+
+class GrpcioListener:
+    """Serves the endpoints of a table that may be replaced while it serves.
+
+    Args:
+        address: `host:port`, or `unix:/path`.
+        table: Returns the live table.
+        services: Add further servicers, such as health and reflection, to the server.
+        max_message_bytes: Largest message accepted; larger ones are refused from their header alone.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        table: Callable[[], Table],
+        services: Callable[[grpc.aio.Server], None],
+        max_message_bytes: int,
+    ) -> None:
+        self._address = address
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", max_message_bytes),
+                ("grpc.max_send_message_length", max_message_bytes),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        services(self._server)
+        self._server.add_generic_rpc_handlers((TableHandler(table), UnknownHandler()))
+
+    async def start(self) -> str:
+        """Starts to listen; returns the bound address.
+
+        Raises:
+            ConfigurationError: The address cannot be bound.
+        """
+        try:
+            port = self._server.add_insecure_port(self._address)
+        except RuntimeError as error:
+            raise ConfigurationError(
+                "INTERNAL",
+                f"cannot listen on {self._address}: it is in use or not an address of this machine; choose another",
+            ) from error
+        await self._server.start()
+        return self._address if self._address.startswith("unix:") else f"{self._address.rpartition(':')[0]}:{port}"
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Refuses new calls and gives those under way `grace_seconds` to finish."""
+        await self._server.stop(grace_seconds)
+
+
+class TableHandler(grpc.GenericRpcHandler):
+    """Finds the endpoint of a call in the live table."""
+
+    def __init__(self, table: Callable[[], Table]) -> None:
+        self._table = table
+
+    def service(self, handler_call_details: Any) -> Any:
+        """Returns the handler of a path; bytes in, bytes out. Services added beside the table keep their own."""
+        path = handler_call_details.method
+        endpoint = self._table().get(path)
+        if endpoint is None:
+            return None
+        return grpc.unary_unary_rpc_method_handler(handle(endpoint))
+
+
+class UnknownHandler(grpc.GenericRpcHandler):
+    """Refuses every path that nobody serves."""
+
+    def service(self, handler_call_details: Any) -> Any:
+        """Returns a handler that says what is wrong."""
+        path = handler_call_details.method
+        return grpc.unary_unary_rpc_method_handler(handle(Endpoint(path, partial(refuse_unknown, path))))
+
+
+def handle(endpoint: Endpoint) -> Any:
+    """Adapts an endpoint to grpcio."""
+
+    async def answer(message: bytes, context: Any) -> bytes:
+        try:
+            return await endpoint.answer(read_call(message, context))
+        except GatewayError as error:
+            refusal = error
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told nothing of it
+            refusal = unexpected(endpoint, error)
+        return bytes(await context.abort(*wire_status(refusal)))
+
+    return answer
+
+
+def read_call(message: bytes, context: Any) -> Call:
+    """Takes what the stages need from a grpcio call.
+
+    Raises:
+        DeadlineExceeded: The caller has stopped waiting.
+    """
+    remaining = context.time_remaining()
+    if remaining is not None and remaining <= 0:
+        raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline had passed when the call arrived; allow more time")
+    api_key = next((value for name, value in context.invocation_metadata() if name == API_KEY), None)
+    deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
+    return Call(message, api_key, deadline)
+
+
+def unexpected(endpoint: Endpoint, error: Exception) -> GatewayError:
+    """Logs a fault of ours once; the caller learns only where to find it."""
+    incident = token_hex(4)
+    log.error("unexpected error", method=endpoint.path, incident=incident, exc_info=error)
+    return GatewayError("INTERNAL", f"the gateway failed; its log has incident {incident}", incident=incident)
+
+
+async def refuse_unknown(path: str, call: Call) -> bytes:  # noqa: ARG001 - nothing of the call matters
+    """Answers a path that nobody serves.
+
+    Raises:
+        Unimplemented: Always.
+    """
+    raise Unimplemented(
+        "METHOD_UNKNOWN", f"no method {path} is served; list those that are with gRPC reflection", method=path
+    )

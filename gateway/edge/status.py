@@ -1,0 +1,84 @@
+"""Maps errors to gRPC codes and `google.rpc` details: the only place that knows both."""
+
+from collections.abc import Iterator
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from gateway.errors import (
+    DeadlineExceeded,
+    GatewayError,
+    InvalidFields,
+    InvalidRequest,
+    ModelFailed,
+    NotFound,
+    Overloaded,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+    Unimplemented,
+)
+
+DOMAIN = "gapura"
+DETAILS_KEY = "grpc-status-details-bin"
+
+# Clients drop a status whose metadata is over 8 KiB, and callers choose some of the text.
+MOST_CHARACTERS = 500
+MOST_VIOLATIONS = 16
+
+# The most specific class that is listed decides.
+CODES: dict[type[GatewayError], grpc.StatusCode] = {
+    InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    Unimplemented: grpc.StatusCode.UNIMPLEMENTED,
+    Unavailable: grpc.StatusCode.UNAVAILABLE,
+    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    ModelFailed: grpc.StatusCode.INTERNAL,
+}
+
+
+def wire_status(error: GatewayError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes]]]:
+    """Returns code, message and trailing metadata of an error."""
+    return code_of(error), shorten(error.message), ((DETAILS_KEY, status_of(error)),)
+
+
+def code_of(error: GatewayError) -> grpc.StatusCode:
+    """Returns the gRPC code of an error."""
+    return next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), grpc.StatusCode.INTERNAL)
+
+
+def status_of(error: GatewayError) -> bytes:
+    """Returns the serialised `google.rpc.Status` of an error."""
+    status = status_pb2.Status(code=code_of(error).value[0], message=shorten(error.message))
+    for detail in details_of(error):
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return bytes(status.SerializeToString())
+
+
+def details_of(error: GatewayError) -> Iterator[Message]:
+    """Yields what a program may want to know of an error."""
+    metadata = {name: shorten(value) for name, value in error.metadata.items()}
+    yield error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
+    if isinstance(error, InvalidFields):
+        yield error_details_pb2.BadRequest(
+            field_violations=[
+                error_details_pb2.BadRequest.FieldViolation(field=field, description=shorten(need))
+                for field, need in error.violations[:MOST_VIOLATIONS]
+            ]
+        )
+    if isinstance(error, Overloaded):
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(error.retry_after_ms)
+        yield retry
+
+
+def shorten(text: str) -> str:
+    """Cuts text that would not fit a status."""
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"

@@ -1,0 +1,164 @@
+"""The stages of the request path, as the pipeline sees them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.errors import InvalidRequest
+from gateway.types import Arm, Call, ModelVersion, Policy, Tensors
+
+
+class Tenant(Protocol):
+    """Who calls."""
+
+    @property
+    def name(self) -> str:
+        """Name of the tenant."""
+
+    def may_call(self, model: str) -> bool:
+        """Says whether the tenant's policy names the model."""
+
+
+class Admission(Protocol):
+    """Knows the callers."""
+
+    def admit(self, call: Call) -> Tenant:
+        """Tells who calls.
+
+        Raises:
+            Unauthenticated: The call has no key, or one that is not known.
+        """
+
+    def authorise(self, tenant: Tenant, model: str) -> None:
+        """Lets the call pass to the model.
+
+        Raises:
+            PermissionDenied: The tenant's policy does not name the model.
+        """
+
+
+class Router(Protocol):
+    """Chooses who answers."""
+
+    def choose(self, model: str, version: str) -> Arm:
+        """Names the arm that answers.
+
+        Args:
+            model: Registered name.
+            version: The version that the caller pins, or an empty string.
+
+        Raises:
+            NotFound: No such model or version is live.
+            InvalidRequest: The version is not a number.
+        """
+
+
+class Backend(Protocol):
+    """Computes outputs from inputs."""
+
+    async def load(self, version: ModelVersion) -> None:
+        """Makes a version ready to answer.
+
+        Raises:
+            CatalogError: The repository does not hold what the catalog says.
+        """
+
+    async def unload(self, version: ModelVersion) -> None:
+        """Releases a version; calls under way finish."""
+
+    def config(self, version: ModelVersion) -> bytes:
+        """Returns the serialised `inference.ModelConfig` of a loaded version."""
+
+    async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
+        """Computes the outputs of a loaded version.
+
+        Args:
+            version: Who answers.
+            inputs: Valid against the version's signature.
+            deadline: When the answer is no longer wanted, in seconds of the event loop's clock.
+
+        Raises:
+            Overloaded: Too much waits already.
+            DeadlineExceeded: The deadline passed first.
+            ModelFailed: The model failed on these inputs.
+        """
+
+
+class Method(Protocol):
+    """Translates between one kind of message and tensors.
+
+    Request and response are whatever message classes the method works with.
+    """
+
+    def parse(self, message: bytes) -> Any:
+        """Reads the request.
+
+        Raises:
+            InvalidRequest: The bytes are not such a message.
+        """
+
+    def target(self, request: Any) -> tuple[str, str]:
+        """Names the model, and the version that the caller pins or an empty string."""
+
+    def rows(self, request: Any, arm: Arm) -> tuple[Tensors, Mapping[int, InvalidRequest]]:
+        """Turns a request into inputs.
+
+        Returns:
+            The inputs, and the items of a batch that were left out, by position.
+
+        Raises:
+            InvalidRequest: The request as a whole cannot be answered.
+        """
+
+    def answer(self, request: Any, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:
+        """Turns outputs into a serialised response.
+
+        Raises:
+            InvalidRequest: The outputs do not make an answer to this request.
+        """
+
+
+# Request and response (elements and bands filled in) -> the values of the other fields, by name; raises InvalidRequest.
+Decide = Callable[[Any, Any], Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What annotations cannot say of a method.
+
+    It is compiled with its policy when the catalog is read, so that a policy that does not fit is refused there.
+
+    Attributes:
+        compile: Takes a policy to the function; raises KeyError or ValueError when the policy does not fit.
+        fills: Names of the response fields that every call of the function returns.
+    """
+
+    compile: Callable[[Policy], Decide]
+    fills: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One unary method at the edge.
+
+    Attributes:
+        path: `/package.Service/Method`.
+        answer: Takes a call to its serialised response, or raises a `GatewayError`.
+    """
+
+    path: str
+    answer: Callable[[Call], Awaitable[bytes]]
+
+
+class Listener(Protocol):
+    """Receives calls from the network."""
+
+    async def start(self) -> str:
+        """Starts to listen; returns the bound address.
+
+        Raises:
+            ConfigurationError: The address cannot be bound.
+        """
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Refuses new calls and gives those under way `grace_seconds` to finish."""

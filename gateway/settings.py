@@ -1,0 +1,49 @@
+"""Settings of the gateway: environment variables `GAPURA_*`, read once."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gateway.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can choose."""
+
+    model_config = SettingsConfigDict(env_prefix="GAPURA_", frozen=True)
+
+    listen: str = Field(
+        "127.0.0.1:9003", description="Address of the gRPC listener, host:port; port 0 takes a free one."
+    )
+    listener: str = Field("grpcio", description="Name of the listener implementation.")
+    backend: str = Field("onnx", description="Name of the backend implementation.")
+    repository: Path = Field(Path("model_repository"), description="Model repository in Triton's layout.")
+    catalog: Path = Field(Path("var/catalog/catalog.binpb"), description="Catalog that the hub writes.")
+    contracts: Path = Field(
+        Path("var/catalog/contracts"),
+        description="Folder of further descriptor sets (*.binpb), served beside the built-in contracts.",
+    )
+    tenants: Path = Field(Path("var/tenants.yaml"), description="Tenants, their hashed keys and policies.")
+    max_message_mib: int = Field(64, ge=1, le=1024, description="Largest message accepted, in MiB.")
+    queue_rows: int = Field(16_384, ge=1, description="Rows that may wait for one model version.")
+    threads: int = Field(
+        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Batches that the embedded backend runs at once."
+    )
+    watch_seconds: float = Field(1.0, gt=0, description="Time between looks at the catalog and the tenants file.")
+    drain_seconds: float = Field(15.0, ge=0, description="Time that calls under way get to finish at shutdown.")
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Reads the environment; overrides that are not None win.
+
+    Raises:
+        ConfigurationError: A value is not valid; the message names the variable.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type] # validated there
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise ConfigurationError("INTERNAL", f"GAPURA_{name.upper()}: {first['msg']}") from error

@@ -1,0 +1,107 @@
+"""The tenants file: each tenant's hashed keys and the models that it may call."""
+
+import os
+import re
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+
+from gateway.errors import ConfigurationError
+from gateway.tenancy.keys import HashedKey
+
+Hex = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2})+$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+class Strict(BaseModel):
+    """A part of the file: immutable, and nothing in it that is not known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KeyEntry(Strict):
+    """What is kept of an API key, in hexadecimal."""
+
+    id: Hex
+    salt: Hex
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+    @classmethod
+    def of(cls, key: HashedKey) -> "KeyEntry":
+        """Writes a key down."""
+        return cls(id=key.key_id, salt=key.salt.hex(), sha256=key.sha256.hex())
+
+    def hashed(self) -> HashedKey:
+        """Reads the key."""
+        return HashedKey(self.id, bytes.fromhex(self.salt), bytes.fromhex(self.sha256))
+
+
+class TenantPolicy(Strict):
+    """One tenant.
+
+    Attributes:
+        name: Unique name.
+        models: Globs over registered model names, such as `team3_*`.
+        keys: Keys that are live; two while one replaces the other.
+    """
+
+    name: Name
+    models: tuple[str, ...]
+    keys: tuple[KeyEntry, ...] = ()
+
+
+class TenantsFile(Strict):
+    """The whole file."""
+
+    tenants: tuple[TenantPolicy, ...] = ()
+
+    @model_validator(mode="after")
+    def _unique(self) -> "TenantsFile":
+        names = [tenant.name for tenant in self.tenants]
+        ids = [key.id for tenant in self.tenants for key in tenant.keys]
+        repeated = next(
+            (value for values in (names, ids) for value, times in Counter(values).items() if times > 1), None
+        )
+        if repeated is not None:
+            raise ValueError(f"'{repeated}' stands twice")
+        return self
+
+
+def read_tenants(path: Path) -> TenantsFile:
+    """Reads the file; one that is missing holds no tenants.
+
+    Raises:
+        ConfigurationError: The file is not valid; the message names the place.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        return TenantsFile()
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError("INTERNAL", f"cannot read {path}: {one_line(error)}") from error
+    try:
+        return TenantsFile.model_validate({} if content is None else content)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise ConfigurationError("INTERNAL", f"{path}: {place}: {first['msg']}") from error
+
+
+def write_tenants(path: Path, content: TenantsFile) -> None:
+    """Replaces the file in one step; only its owner may read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "w") as file:
+        yaml.safe_dump(content.model_dump(mode="json"), file, sort_keys=False)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(scratch).replace(path)
+
+
+def one_line(error: Exception) -> str:
+    """Returns an error's text without line breaks."""
+    return re.sub(r"\s+", " ", str(error))

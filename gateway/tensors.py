@@ -1,0 +1,92 @@
+"""Joins and cuts row-major tensors as bytes."""
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from math import prod
+
+from gateway.types import Tensors, TensorSpec
+
+BYTES = "BYTES"
+LENGTH_BYTES = 4
+
+# KServe v2 datatype -> bytes of one element.
+ELEMENT_BYTES = {
+    "BOOL": 1,
+    "INT8": 1,
+    "UINT8": 1,
+    "INT16": 2,
+    "UINT16": 2,
+    "FP16": 2,
+    "INT32": 4,
+    "UINT32": 4,
+    "FP32": 4,
+    "INT64": 8,
+    "UINT64": 8,
+    "FP64": 8,
+}
+
+
+def merge(calls: Sequence[Tensors]) -> Tensors:
+    """Joins calls of equal row shapes into one batch, in order."""
+    if len(calls) == 1:
+        return calls[0]
+    return Tensors(
+        rows=sum(call.rows for call in calls),
+        shapes=calls[0].shapes,
+        data=tuple(map(b"".join, zip(*(call.data for call in calls), strict=True))),
+    )
+
+
+def split(batch: Tensors, specs: Sequence[TensorSpec], rows: Sequence[int]) -> list[Tensors]:
+    """Cuts a batch into calls of the given numbers of rows, in order; `rows` adds up to the batch's."""
+    if len(rows) == 1:
+        return [batch]
+    columns = [
+        cut(data, row_offsets(data, spec.datatype, shape, batch.rows), rows)
+        for data, shape, spec in zip(batch.data, batch.shapes, specs, strict=True)
+    ]
+    parts = zip(*columns, strict=True) if columns else (() for _ in rows)
+    return [Tensors(count, batch.shapes, data) for count, data in zip(rows, parts, strict=True)]
+
+
+def cut(data: bytes, offsets: Sequence[int], rows: Sequence[int]) -> list[bytes]:
+    """Cuts one tensor after every `rows` rows; row i starts at `offsets[i]`."""
+    bounds = accumulate(rows, initial=0)
+    return [data[offsets[start] : offsets[end]] for start, end in pairwise(bounds)]
+
+
+def row_offsets(data: bytes, datatype: str, shape: tuple[int, ...], rows: int) -> Sequence[int]:
+    """Returns where each row starts, and where the last one ends."""
+    if datatype == BYTES:
+        return element_offsets(data, rows * prod(shape))[:: prod(shape)]
+    row_bytes = prod(shape) * ELEMENT_BYTES[datatype]
+    return range(0, (rows + 1) * row_bytes, row_bytes) if row_bytes else (0,) * (rows + 1)
+
+
+def element_offsets(data: bytes, count: int) -> list[int]:
+    """Returns where each of `count` BYTES elements starts, and where the last one ends.
+
+    Raises:
+        ValueError: The data holds fewer or more elements.
+    """
+    offsets, position = [0], 0
+    for _ in range(count):
+        position += LENGTH_BYTES + int.from_bytes(data[position : position + LENGTH_BYTES], "little")
+        offsets.append(position)
+    if position != len(data):
+        raise ValueError(f"{len(data)} bytes do not hold exactly {count} elements, each behind its 4-byte length")
+    return offsets
+
+
+def elements(data: bytes, count: int) -> list[bytes]:
+    """Returns `count` BYTES elements without their lengths.
+
+    Raises:
+        ValueError: The data holds fewer or more elements.
+    """
+    return [data[start + LENGTH_BYTES : end] for start, end in pairwise(element_offsets(data, count))]
+
+
+def element(value: bytes) -> bytes:
+    """Returns one BYTES element behind its length."""
+    return len(value).to_bytes(LENGTH_BYTES, "little") + value
