@@ -50,7 +50,7 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         backend = chosen(BACKENDS, "backend", settings.backend)(settings)
-        self.lanes = Lanes(backend, slots=settings.threads, queue_rows=settings.queue_rows)
+        self.lanes = Lanes(backend, slots=settings.slots, queue_rows=settings.queue_rows)
         self._generations = Generations(settings.catalog, settings.contracts, self.lanes)
         self._tenants = open_directory(())
         self._table: Table = {}
@@ -69,7 +69,10 @@ class Gateway:
         """
         settings = self._settings
         seen = fingerprint(settings.tenants), fingerprint(settings.catalog)
-        self._tenants = open_directory(read_tenants(settings.tenants).tenants)
+        if seen[0] is None:
+            log.warning("no tenants yet; `gapura tenants add` writes them", tenants=str(settings.tenants))
+        else:
+            self._tenants = open_directory(read_tenants(settings.tenants).tenants)
         if seen[1] is None:
             log.warning("no catalog yet; `gapura publish` writes it", catalog=str(settings.catalog))
             await self._swap()

@@ -1,12 +1,14 @@
 """Lanes: calls that arrive while their model is busy leave together as the next batch.
 
-There is no timer. A call that finds a free slot leaves in the same turn of the event loop; while all slots are busy
-calls gather, and the next free slot takes as many as `max_batch_size` allows.
+There is no timer. While all slots are busy calls gather, and the next free slot takes as many as `max_batch_size`
+allows. A free slot does not take the first call at once either: it lets the event loop turn until a few turns in a row
+have brought no further call. Turns are next to free while the loop has nothing to do (about 2 µs each), and while it
+is busy they are exactly the work that brings in the calls which then share the batch.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.errors import DeadlineExceeded, GatewayError, ModelFailed, Overloaded
@@ -15,6 +17,10 @@ from gateway.tensors import merge, split
 from gateway.types import ModelVersion, Tensors
 
 RETRY_AFTER_MS = 50
+
+# Turns of the event loop without a new call before a batch leaves. With 64 callers of a 200-tree model behind grpcio:
+# 1 turn gave batches of 2.6, 4 of 8.3, 12 of 11.5 and 20 of 12.7; throughput rose by a third from 1 to 12.
+QUIET_TURNS = 12
 
 
 @dataclass(slots=True)
@@ -68,9 +74,9 @@ class Lanes:
         """Returns the serialised `inference.ModelConfig` of a loaded version."""
         return self._backend.config(version)
 
-    def counts(self, version: ModelVersion) -> LaneCounts:
-        """Returns the counts of a loaded version's lane."""
-        return self._lanes[version].counts
+    def counts(self) -> Mapping[ModelVersion, LaneCounts]:
+        """Returns the counts of every lane."""
+        return {version: lane.counts for version, lane in self._lanes.items()}
 
     async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
         """Answers a call, together with those that wait beside it."""
@@ -90,7 +96,7 @@ class Lane:
         self._queue_rows = queue_rows
         self._waiting: deque[Waiting] = deque()
         self._waiting_rows = 0
-        self._dispatching = False
+        self._gathering = False
         self._batches: set[asyncio.Task[None]] = set()
 
     def submit(self, inputs: Tensors, deadline: float | None) -> asyncio.Future[Tensors]:
@@ -106,9 +112,7 @@ class Lane:
         call = Waiting(inputs, deadline, loop.create_future())
         self._waiting.append(call)
         self._waiting_rows += inputs.rows
-        if not self._dispatching and self._free_slots:
-            self._dispatching = True
-            loop.call_soon(self._dispatch)
+        self._gather()
         return call.outputs
 
     async def drain(self) -> None:
@@ -117,8 +121,23 @@ class Lane:
             await asyncio.sleep(0)
             await asyncio.gather(*self._batches)
 
+    def _gather(self) -> None:
+        """Starts to count quiet turns, unless that is under way or no slot is free."""
+        if self._waiting and self._free_slots and not self._gathering:
+            self._gathering = True
+            self._turn(len(self._waiting), QUIET_TURNS)
+
+    def _turn(self, seen: int, turns_left: int) -> None:
+        """Lets the loop turn again, or sends what has gathered; a new call since the last turn starts the count anew."""
+        waiting = len(self._waiting)
+        turns_left = turns_left - 1 if waiting == seen else QUIET_TURNS
+        if turns_left and self._waiting_rows < self._version.max_batch_size:
+            asyncio.get_running_loop().call_soon(self._turn, waiting, turns_left)
+        else:
+            self._gathering = False
+            self._dispatch()
+
     def _dispatch(self) -> None:
-        self._dispatching = False
         while self._free_slots and (batch := self._take_batch()):
             self._free_slots -= 1
             task = asyncio.create_task(self._run(batch))
@@ -156,7 +175,7 @@ class Lane:
             await self._answer(batch)
         finally:
             self._free_slots += 1
-            self._dispatch()
+            self._gather()
 
     async def _answer(self, batch: Sequence[Waiting]) -> None:
         """Answers every call of the batch; one that fails together is tried apart, so that only the culprit fails."""

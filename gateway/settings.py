@@ -28,8 +28,11 @@ class Settings(BaseSettings):
     tenants: Path = Field(Path("var/tenants.yaml"), description="Tenants, their hashed keys and policies.")
     max_message_mib: int = Field(64, ge=1, le=1024, description="Largest message accepted, in MiB.")
     queue_rows: int = Field(16_384, ge=1, description="Rows that may wait for one model version.")
+    slots: int = Field(1, ge=1, description="Batches of one model version under way at once.")
     threads: int = Field(
-        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Batches that the embedded backend runs at once."
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        description="Batches of all models that the embedded backend runs at once.",
     )
     watch_seconds: float = Field(1.0, gt=0, description="Time between looks at the catalog and the tenants file.")
     drain_seconds: float = Field(15.0, ge=0, description="Time that calls under way get to finish at shutdown.")

@@ -33,7 +33,7 @@ def add(name: str, globs: tuple[str, ...], key_file: Path | None) -> None:
 
     try:
         path = read_settings().tenants
-        known = {tenant.name: tenant for tenant in read_tenants(path).tenants}
+        known = {tenant.name: tenant for tenant in read_tenants(path).tenants} if path.exists() else {}
         key, hashed = new_key()
         keys = known[name].keys if name in known else ()
         known[name] = TenantPolicy(name=name, models=globs, keys=(*keys, KeyEntry.of(hashed)))

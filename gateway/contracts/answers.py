@@ -1,7 +1,8 @@
 """Compiles output tensors into response fields: elements, bands, and what a decision adds."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import count
 from math import prod
 from secrets import token_hex
@@ -12,54 +13,89 @@ from erpml.annotations.v1 import annotations_pb2
 from erpml.types.v1 import prediction_info_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
-from gateway.contracts.columns import misfit
+from gateway.contracts.columns import FLOAT_FIELDS, FLOATS, misfit
 from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.contracts.rows import STRUCT_CODES
 from gateway.interfaces import Decide, Decision
 from gateway.tensors import ELEMENT_BYTES
 from gateway.types import Arm, Policy, Signature, Tensors
 
-# A request, outputs and the position of its row -> the response message.
+# A request, outputs and the position of its row -> the response message; raises InvalidRequest.
 FillAnswer = Callable[[Any, Tensors, int], Any]
-# Reads a field's value: the outputs and the position of the row -> value.
-ReadElement = Callable[[Tensors, int], Any]
 
+NUMBER_FIELDS = FLOAT_FIELDS | {
+    FieldDescriptor.CPPTYPE_BOOL,
+    FieldDescriptor.CPPTYPE_INT32,
+    FieldDescriptor.CPPTYPE_INT64,
+    FieldDescriptor.CPPTYPE_UINT32,
+    FieldDescriptor.CPPTYPE_UINT64,
+}
 PREDICTION_INFO = prediction_info_pb2.PredictionInfo.DESCRIPTOR.full_name
 
 
-def prediction_ids() -> Iterator[str]:
-    """Yields ids that no other process and no later run yields: a random prefix and a count."""
-    prefix = token_hex(8)
-    return (f"{prefix}-{number:x}" for number in count(1))
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of the generated function that fills a response field.
+
+    Attributes:
+        field: The field that it fills.
+        expression: What fills it.
+        names: Objects that the expression uses, by name.
+    """
+
+    field: str
+    expression: str
+    names: Mapping[str, object]
 
 
 def compile_answer(method: AnnotatedMethod, arm: Arm, policy: Policy, decision: Decision | None) -> FillAnswer:
     """Compiles the response of one arm.
 
+    Like the packers of rows it is written as source, one assignment per field, and compiled:
+
+        def fill(request, outputs, row):
+            response = parse(template)
+            response.default_probability = read_default_probability(outputs.data[1], row * 8 + 4)[0]
+            response.risk_category = bisect_left(bounds_risk_category, response.default_probability) + 1
+            decided = decide(request, response)
+            response.credit_limit_minor = decided['credit_limit_minor']
+            response.prediction.prediction_id = f'{prefix}-{next(numbers):x}'
+            return response
+
+    The id is one that no other process and no later run gives: a random prefix and a count.
+
     Raises:
         ContractError: A response field is filled by nobody, or by something that does not fit it.
     """
     policy = effective_policy(method, policy)
-    readers = list(element_readers(method, arm.version.signature))
-    bands = list(band_fields(method, policy))
-    decide, decided = compile_decision(method, policy, decision)
+    steps = [*element_steps(method, arm.version.signature), *band_steps(method, policy)]
+    decide = compile_decision(method, policy, decision) if decision else None
+    decided = [Step(name, f"decided[{name!r}]", {}) for name in (decision.fills if decision else ())]
     info = info_field(method)
-    check_filled(method, dict(readers).keys() | {name for name, *_ in bands} | decided | {info})
-    parse, template = method.response.FromString, info_template(method, info, arm)
-    ids = prediction_ids()
-
-    def fill(request: Any, outputs: Tensors, row: int) -> Any:
-        response = parse(template)
-        for name, read in readers:
-            setattr(response, name, read(outputs, row))
-        for name, score, bounds in bands:
-            setattr(response, name, bisect_left(bounds, getattr(response, score)) + 1)
-        if decide is not None:
-            for name, value in decide(request, response).items():
-                setattr(response, name, value)
-        getattr(response, info).prediction_id = next(ids)
-        return response
-
+    check_filled(method, {step.field for step in (*steps, *decided)} | {info})
+    lines = [f"response.{step.field} = {step.expression}" for step in steps]
+    lines += ["decided = decide(request, response)"] if decide else []
+    lines += [f"response.{step.field} = {step.expression}" for step in decided]
+    body = "\n    ".join(lines)
+    source = f"""
+def fill(request, outputs, row):
+    response = parse(template)
+    {body}
+    response.{info}.prediction_id = f'{{prefix}}-{{next(numbers):x}}'
+    return response
+"""
+    names: dict[str, Any] = {
+        "parse": method.response.FromString,
+        "template": info_template(method, info, arm),
+        "bisect_left": bisect_left,
+        "decide": decide,
+        "prefix": token_hex(8),
+        "numbers": count(1),
+    }
+    for step in steps:
+        names |= step.names
+    exec(source, names)  # noqa: S102 - made of field names that protoc has accepted, and of numbers
+    fill: FillAnswer = names["fill"]
     return fill
 
 
@@ -78,21 +114,21 @@ def annotations(method: AnnotatedMethod, extension: Any) -> Iterator[tuple[str, 
             yield field.name, options.Extensions[extension]
 
 
-def element_readers(method: AnnotatedMethod, signature: Signature) -> Iterator[tuple[str, ReadElement]]:
-    """Yields name and reader of every field that an output element fills.
+def element_steps(method: AnnotatedMethod, signature: Signature) -> Iterator[Step]:
+    """Yields the steps that read an element of the row.
 
     Raises:
-        ContractError: The model has no such element.
+        ContractError: The model has no such element, or it does not fit the field.
     """
     for name, output in annotations(method, annotations_pb2.output):
-        yield name, compile_element(method, signature, output)
+        yield element_step(method, signature, name, output)
 
 
-def compile_element(method: AnnotatedMethod, signature: Signature, output: annotations_pb2.Output) -> ReadElement:
-    """Compiles the reader of one element of each row.
+def element_step(method: AnnotatedMethod, signature: Signature, name: str, output: annotations_pb2.Output) -> Step:
+    """Returns the step that reads one element.
 
     Raises:
-        ContractError: The model has no such element.
+        ContractError: The model has no such element, or it does not fit the field.
     """
     position = next((index for index, spec in enumerate(signature.outputs) if spec.name == output.tensor), None)
     if position is None:
@@ -100,46 +136,45 @@ def compile_element(method: AnnotatedMethod, signature: Signature, output: annot
     spec = signature.outputs[position]
     if spec.datatype not in STRUCT_CODES or min(spec.dims, default=1) < 0 or output.element >= prod(spec.dims):
         raise misfit(method, f"output '{spec.name}' {spec.datatype} {list(spec.dims)} has no element {output.element}")
+    field = method.response.DESCRIPTOR.fields_by_name[name]
+    if (
+        field.is_repeated
+        or field.cpp_type not in NUMBER_FIELDS
+        or (spec.datatype in FLOATS) > (field.cpp_type in FLOAT_FIELDS)
+    ):
+        raise misfit(method, f"'{name}' cannot hold an element of '{spec.name}', a {spec.datatype}")
     size = ELEMENT_BYTES[spec.datatype]
-    row_bytes, offset = prod(spec.dims) * size, output.element * size
-    unpack = Struct(f"<{STRUCT_CODES[spec.datatype]}").unpack_from
-
-    def read(outputs: Tensors, row: int) -> Any:
-        return unpack(outputs.data[position], row * row_bytes + offset)[0]
-
-    return read
+    expression = f"read_{name}(outputs.data[{position}], row * {prod(spec.dims) * size} + {output.element * size})[0]"
+    return Step(name, expression, {f"read_{name}": Struct(f"<{STRUCT_CODES[spec.datatype]}").unpack_from})
 
 
-def band_fields(method: AnnotatedMethod, policy: Policy) -> Iterator[tuple[str, str, Sequence[float]]]:
-    """Yields name, score field and bounds of every band.
+def band_steps(method: AnnotatedMethod, policy: Policy) -> Iterator[Step]:
+    """Yields the steps that choose a band.
 
     Raises:
         ContractError: The bounds do not rise, or the enum does not have one value for each band.
     """
     fields = method.response.DESCRIPTOR.fields_by_name
+    scores = {name for name, _ in annotations(method, annotations_pb2.output)}
     for name, band in annotations(method, annotations_pb2.band):
         bounds, enum = policy[name], fields[name].enum_type
-        if band.of not in fields:
-            raise misfit(method, f"band '{name}' reads '{band.of}', which is not a field")
+        if band.of not in scores:
+            raise misfit(method, f"band '{name}' reads '{band.of}', which no output fills")
         if list(bounds) != sorted(set(bounds)):
             raise misfit(method, f"the bounds of '{name}' must rise, got {list(bounds)}")
         if enum is None or sorted(enum.values_by_number) != list(range(len(bounds) + 2)):
             raise misfit(method, f"'{name}' needs an enum of {len(bounds) + 1} values beside its zero")
-        yield name, band.of, bounds
+        yield Step(name, f"bisect_left(bounds_{name}, response.{band.of}) + 1", {f"bounds_{name}": bounds})
 
 
-def compile_decision(
-    method: AnnotatedMethod, policy: Policy, decision: Decision | None
-) -> tuple[Decide | None, set[str]]:
-    """Compiles the method's decision function, if it has one; returns also the fields that it fills.
+def compile_decision(method: AnnotatedMethod, policy: Policy, decision: Decision) -> Decide:
+    """Compiles the method's decision function.
 
     Raises:
-        ContractError: The policy lacks a value that the decision needs.
+        ContractError: The policy lacks a value that the decision needs, or has one that makes no sense.
     """
-    if decision is None:
-        return None, set()
     try:
-        return decision.compile(policy), set(decision.fills)
+        return decision.compile(policy)
     except (KeyError, ValueError) as error:
         raise misfit(method, f"the policy does not fit: {error}") from error
 

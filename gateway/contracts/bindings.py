@@ -1,6 +1,6 @@
 """Typed methods: a contract bound to the live versions of its model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from gateway.contracts.answers import FillAnswer, compile_answer
 from gateway.contracts.descriptors import AnnotatedMethod
-from gateway.contracts.rows import PackRow, compile_required, compile_rows
+from gateway.contracts.rows import PackInputs, compile_row
 from gateway.errors import InvalidRequest
 from gateway.interfaces import Decision
 from gateway.types import Arm, Model, Tensors
@@ -21,25 +21,14 @@ class Binding:
     """A method compiled for one arm of its model.
 
     Attributes:
-        require: Checks what feeds no column; raises InvalidFields.
-        packers: Take a request to its row of each input tensor; raise InvalidFields.
+        row: Takes a request to its row of each input tensor; raises InvalidFields.
         shapes: Shape of one row of each input tensor.
         fill: Takes a request and a row of outputs to the response; raises InvalidRequest.
     """
 
-    require: Callable[[Any], None]
-    packers: tuple[PackRow, ...]
+    row: PackInputs
     shapes: tuple[tuple[int, ...], ...]
     fill: FillAnswer
-
-    def row(self, request: Any) -> tuple[bytes, ...]:
-        """Returns the request's row of each input tensor.
-
-        Raises:
-            InvalidFields: A field is missing, not finite or out of range.
-        """
-        self.require(request)
-        return tuple([pack(request) for pack in self.packers])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +96,7 @@ def compile_binding(method: AnnotatedMethod, arm: Arm, model: Model, decision: D
     """
     signature = arm.version.signature
     return Binding(
-        require=compile_required(method),
-        packers=compile_rows(method, signature),
+        row=compile_row(method, signature),
         shapes=tuple(spec.dims for spec in signature.inputs),
         fill=compile_answer(method, arm, model.policy, decision),
     )

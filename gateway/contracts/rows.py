@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import isfinite, nan
-from operator import attrgetter, le
+from operator import attrgetter
 from struct import Struct
 from typing import Any
 
@@ -15,8 +15,9 @@ from gateway.errors import InvalidFields
 from gateway.tensors import BYTES, element
 from gateway.types import Signature, TensorSpec
 
-# One request's row of one tensor; raises InvalidFields.
+# A request's row of one input tensor, or of all of them; both raise InvalidFields.
 PackRow = Callable[[Any], bytes]
+PackInputs = Callable[[Any], tuple[bytes, ...]]
 
 MISSING = "is required"
 
@@ -36,45 +37,91 @@ STRUCT_CODES = {
 }
 
 
-def compile_rows(method: AnnotatedMethod, signature: Signature) -> tuple[PackRow, ...]:
-    """Compiles one packer per input tensor.
+def compile_row(method: AnnotatedMethod, signature: Signature) -> PackInputs:
+    """Compiles what takes a request to its row of every input tensor.
 
     Raises:
         ContractError: Fields and columns do not match.
     """
-    return tuple(
+    require = compile_required(method)
+    packers = [
         compile_texts(columns) if spec.datatype == BYTES else compile_numbers(columns, spec)
         for spec, columns in zip(signature.inputs, match_columns(method, signature), strict=True)
-    )
+    ]
+    only = packers[0]
+
+    def pack_one(request: Any) -> tuple[bytes, ...]:
+        require(request)
+        return (only(request),)
+
+    def pack_all(request: Any) -> tuple[bytes, ...]:
+        require(request)
+        return tuple([pack(request) for pack in packers])
+
+    return pack_one if len(packers) == 1 else pack_all
 
 
 def compile_numbers(columns: Sequence[Column], spec: TensorSpec) -> PackRow:
-    """Compiles the packer of a numeric tensor.
+    """Compiles the packer of a numeric tensor; absent optional fields become NaN.
 
-    An absent field reads as zero, so only zeros need a look at their presence. Absent optional fields become NaN.
+    The packer is written as source and compiled, as the standard library does for named tuples: chained comparisons
+    of local variables cost half of what loops over the columns do. For two columns it reads
+
+        def pack_row(request):
+            v0, v1 = read(request)
+            has = request.HasField
+            if l0 <= v0 <= h0 and l1 <= v1 <= h1 and (v0 or has('age_years')) and (v1 or has('debt_ratio')):
+                return pack(v0, v1)
+            return pack(*settle(request, (v0, v1)))
+
+    An absent field reads as zero, so only zeros need a look at their presence.
     """
     smallest, largest = LIMITS[spec.datatype]
     lows = [max(column.minimum, smallest) for column in columns]
     highs = [min(column.maximum, largest) for column in columns]
-    names = [column.field for column in columns]
-    read, pack = compile_reader(names), Struct(f"<{len(columns)}{STRUCT_CODES[spec.datatype]}").pack
-    refuse = compile_refusal(columns, lows, highs)
-    required = frozenset(column.field for column in columns if column.required)
-    tracked = frozenset(column.field for column in columns if column.presence)
-
-    def pack_row(request: Any) -> bytes:
-        values = read(request)
-        in_range = all(map(le, lows, values)) and all(map(le, values, highs))
-        has = request.HasField
-        unset = zip(names, values, strict=True)
-        absent = [name for name, value in unset if not value and name in tracked and not has(name)]
-        if not in_range or not required.isdisjoint(absent):
-            refuse(values, absent)
-        if absent:
-            values = tuple(nan if name in absent else value for name, value in zip(names, values, strict=True))
-        return pack(*values)
-
+    numbered = list(enumerate(columns))
+    values = "".join(f"v{index}, " for index, _ in numbered)
+    checks = [f"l{index} <= v{index} <= h{index}" for index, _ in numbered]
+    checks += [f"(v{index} or has({column.field!r}))" for index, column in numbered if column.presence]
+    source = f"""
+def pack_row(request):
+    {values} = read(request)
+    has = request.HasField
+    if {" and ".join(checks)}:
+        return pack({values})
+    return pack(*settle(request, ({values})))
+"""
+    names: dict[str, Any] = {
+        "read": compile_reader([column.field for column in columns]),
+        "pack": Struct(f"<{len(columns)}{STRUCT_CODES[spec.datatype]}").pack,
+        "settle": compile_settlement(columns, lows, highs),
+        **{f"l{index}": low for index, low in enumerate(lows)},
+        **{f"h{index}": high for index, high in enumerate(highs)},
+    }
+    exec(source, names)  # noqa: S102 - made of field names that protoc has accepted, and of numbers by name
+    pack_row: PackRow = names["pack_row"]
     return pack_row
+
+
+def compile_settlement(
+    columns: Sequence[Column], lows: Sequence[float], highs: Sequence[float]
+) -> Callable[[Any, Sequence[float]], Sequence[float]]:
+    """Compiles what looks closely at a row: it puts NaN where optional fields are absent, or raises InvalidFields."""
+
+    def settle(request: Any, values: Sequence[float]) -> Sequence[float]:
+        settled, violations = [], []
+        for column, value, low, high in zip(columns, values, lows, highs, strict=True):
+            absent = column.presence and not request.HasField(column.field)
+            settled.append(nan if absent else value)
+            if absent and column.required:
+                violations.append((column.field, MISSING))
+            elif not absent and not low <= value <= high:
+                violations.append((column.field, describe_range(column, value)))
+        if violations:
+            raise InvalidFields(violations)
+        return settled
+
+    return settle
 
 
 def compile_texts(columns: Sequence[Column]) -> PackRow:
@@ -100,30 +147,13 @@ def compile_required(method: AnnotatedMethod) -> Callable[[Any], None]:
         and field_behavior_pb2.REQUIRED in options.Extensions[field_behavior_pb2.field_behavior]
         and not options.HasExtension(annotations_pb2.input)
     ]
+    read = compile_reader(required) if required else lambda request: ()  # noqa: ARG005 - reads nothing
 
     def check(request: Any) -> None:
-        for name in required:
-            if not getattr(request, name):
-                raise InvalidFields([(name, MISSING)])
+        if not all(read(request)):
+            raise InvalidFields([(name, MISSING) for name in required if not getattr(request, name)])
 
     return check
-
-
-def compile_refusal(
-    columns: Sequence[Column], lows: Sequence[float], highs: Sequence[float]
-) -> Callable[[Sequence[float], Sequence[str]], None]:
-    """Compiles what names every field that is missing, not finite or out of range, by raising InvalidFields."""
-
-    def refuse(values: Sequence[float], absent: Sequence[str]) -> None:
-        violations = [
-            (column.field, MISSING if column.field in absent else describe_range(column, value))
-            for column, value, low, high in zip(columns, values, lows, highs, strict=True)
-            if (column.required if column.field in absent else not low <= value <= high)
-        ]
-        if violations:
-            raise InvalidFields(violations)
-
-    return refuse
 
 
 def describe_range(column: Column, value: float) -> str:

@@ -12,11 +12,12 @@ DEFAULT_CURRENCY = "USD"
 CURRENCY_CODE = re.compile("[A-Z]{3}")
 RISK_CATEGORIES = 3
 
-# ISO 4217 currencies whose minor unit is not a hundredth -> digits after the decimal point.
-MINOR_DIGITS = {
-    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"), 0),
-    **dict.fromkeys(("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+# ISO 4217 currencies whose minor unit is not a hundredth -> minor units in one unit.
+HUNDREDTHS = 100
+MINOR_UNITS = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"), 1),
+    **dict.fromkeys(("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 1),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 1000),
 }
 
 
@@ -46,7 +47,7 @@ def credit_limit(
         if not CURRENCY_CODE.fullmatch(currency):
             raise InvalidFields([("currency_code", f"must be an ISO 4217 code such as USD, got '{currency}'")])
         limit = min(request.monthly_income * multiples[response.risk_category - 1], maximum)
-        minor = round(limit // step * step * 10 ** MINOR_DIGITS.get(currency, 2))
+        minor = round(limit // step * step * MINOR_UNITS.get(currency, HUNDREDTHS))
         return {"credit_limit_minor": minor, "currency_code": currency}
 
     return recommend

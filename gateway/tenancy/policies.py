@@ -72,15 +72,13 @@ class TenantsFile(Strict):
 
 
 def read_tenants(path: Path) -> TenantsFile:
-    """Reads the file; one that is missing holds no tenants.
+    """Reads the file.
 
     Raises:
-        ConfigurationError: The file is not valid; the message names the place.
+        ConfigurationError: The file is missing or not valid; the message names the place.
     """
     try:
         content = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        return TenantsFile()
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError("INTERNAL", f"cannot read {path}: {one_line(error)}") from error
     try:

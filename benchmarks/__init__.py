@@ -1,0 +1,1 @@
+"""Measurements that anybody can run again; each verifies its answers before it times them."""

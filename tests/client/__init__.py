@@ -1,0 +1,1 @@
+"""Tests of the client: the library, the call command, and the distribution."""
