@@ -70,7 +70,7 @@ async def call_for_a_while(address: str, api_key: str, callers: int, seconds: fl
     """Lets the callers call, one after the other each, and checks every answer."""
     metadata = (("x-api-key", api_key),)
     async with grpc.aio.insecure_channel(address) as channel:
-        stub: credit_service_pb2_grpc.CreditServiceAsyncStub = credit_service_pb2_grpc.CreditServiceStub(channel)  # type: ignore[assignment] # the class is one for both
+        stub: credit_service_pb2_grpc.CreditServiceAsyncStub = credit_service_pb2_grpc.CreditServiceStub(channel)
         applicants = [applicant(seed) for seed in range(APPLICANTS)]
         alone = [(await stub.ScoreCredit(each, metadata=metadata)).default_probability for each in applicants]
         calls = wrong = 0

@@ -108,7 +108,8 @@ class Gateway:
             log.info("tenants read again")
 
     async def _watch_catalog(self, seen: Fingerprint) -> None:
-        async for _ in changes(self._settings.catalog, seen, self._settings.watch_seconds):
+        looks = changes(self._settings.catalog, seen, self._settings.watch_seconds, self._generations.unsettled)
+        async for _ in looks:
             try:
                 await self._advance()
             except ConfigurationError as error:

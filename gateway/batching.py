@@ -128,7 +128,7 @@ class Lane:
             self._turn(len(self._waiting), QUIET_TURNS)
 
     def _turn(self, seen: int, turns_left: int) -> None:
-        """Lets the loop turn again, or sends what has gathered; a new call since the last turn starts the count anew."""
+        """Lets the loop turn again, or sends what has gathered; a new call starts the count anew."""
         waiting = len(self._waiting)
         turns_left = turns_left - 1 if waiting == seen else QUIET_TURNS
         if turns_left and self._waiting_rows < self._version.max_batch_size:

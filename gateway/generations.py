@@ -48,6 +48,7 @@ class Generations:
         self._catalog = catalog
         self._contracts = contracts
         self._lanes = lanes
+        self._failed: dict[str, str] = {}
         contract_set = link([built_in_contracts()])
         nothing_live = compile_methods(contract_set.methods, {}, DECISIONS, status_of)
         self.live = Generation(Snapshot(), contract_set, nothing_live)
@@ -58,10 +59,14 @@ class Generations:
         ready = self.live.snapshot.generation > 0
         return build_table(pipeline, self.live.compiled.methods, self.live.compiled.refused, ready=ready)
 
+    def unsettled(self) -> bool:
+        """Says whether a model of the catalog could not be loaded; its files may still be on their way."""
+        return bool(self._failed)
+
     async def advance(self) -> None:
         """Reads the catalog and makes it live.
 
-        A model that cannot be loaded stays as it was, or out; the others do not notice.
+        A model that cannot be loaded stays as it was, or out; the others do not notice. It may be tried again.
 
         Raises:
             CatalogError: The file is not a catalog, or an older one. The live generation stays.
@@ -69,6 +74,8 @@ class Generations:
         """
         previous = self.live
         snapshot = await self._load(read_snapshot(self._catalog, previous.snapshot))
+        if snapshot == previous.snapshot:
+            return
         contracts = link([built_in_contracts(), *self._further_contracts()])
         compiled = compile_methods(contracts.methods, snapshot.models, DECISIONS, status_of)
         try:
@@ -87,6 +94,7 @@ class Generations:
         return [path.read_bytes() for path in sorted(self._contracts.glob("*.binpb"))]
 
     async def _load(self, snapshot: Snapshot) -> Snapshot:
+        self._failed = {name: reason for name, reason in self._failed.items() if name in snapshot.models}
         models = {name: await self._load_model(model) for name, model in snapshot.models.items()}
         return replace(snapshot, models={name: model for name, model in models.items() if model is not None})
 
@@ -95,8 +103,11 @@ class Generations:
             for version in model.versions.values():
                 await self._lanes.load(version)
         except CatalogError as error:
-            log.error("model cannot be loaded", model=model.name, reason=error.message)
+            if self._failed.get(model.name) != error.message:
+                log.error("model cannot be loaded", model=model.name, reason=error.message)
+            self._failed[model.name] = error.message
             return self.live.snapshot.models.get(model.name)
+        self._failed.pop(model.name, None)
         return model
 
     async def _unload(self, snapshot: Snapshot, kept: Snapshot) -> None:

@@ -161,4 +161,4 @@ class Listener(Protocol):
         """
 
     async def stop(self, grace_seconds: float) -> None:
-        """Refuses new calls and gives those under way `grace_seconds` to finish."""
+        """Answers calls until they cease, at most `grace_seconds`, then refuses new ones."""

@@ -57,10 +57,13 @@ def cut(data: bytes, offsets: Sequence[int], rows: Sequence[int]) -> list[bytes]
 
 def row_offsets(data: bytes, datatype: str, shape: tuple[int, ...], rows: int) -> Sequence[int]:
     """Returns where each row starts, and where the last one ends."""
+    row_elements = prod(shape)
+    if not row_elements:
+        return (0,) * (rows + 1)
     if datatype == BYTES:
-        return element_offsets(data, rows * prod(shape))[:: prod(shape)]
-    row_bytes = prod(shape) * ELEMENT_BYTES[datatype]
-    return range(0, (rows + 1) * row_bytes, row_bytes) if row_bytes else (0,) * (rows + 1)
+        return element_offsets(data, rows * row_elements)[::row_elements]
+    row_bytes = row_elements * ELEMENT_BYTES[datatype]
+    return range(0, (rows + 1) * row_bytes, row_bytes)
 
 
 def element_offsets(data: bytes, count: int) -> list[int]:

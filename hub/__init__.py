@@ -1,0 +1,1 @@
+"""The control plane: trains models, keeps the registry, publishes what is served."""

@@ -68,7 +68,7 @@ def read_services(encoded_sets: Iterable[bytes]) -> tuple[Service, ...]:
             files.setdefault(file.name, file)
     pool = DescriptorPool()
     for file in files.values():
-        pool.Add(file)  # type: ignore[no-untyped-call]  # the stubs leave it open
+        pool.Add(file)
     elements = {name: element for file in files.values() for name, element in _elements(file)}
     return tuple(
         _service(name, element, elements, pool)

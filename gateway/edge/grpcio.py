@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from secrets import token_hex
 from typing import Any
@@ -16,6 +17,7 @@ from gateway.interfaces import Endpoint
 from gateway.types import Call
 
 API_KEY = "x-api-key"
+QUIET_SECONDS, LOOK_SECONDS = 0.25, 0.02
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +48,8 @@ class GrpcioListener:
             ],
         )
         services(self._server)
-        self._server.add_generic_rpc_handlers((TableHandler(table), UnknownHandler()))
+        self._traffic = Traffic()
+        self._server.add_generic_rpc_handlers((TableHandler(table, self._traffic), UnknownHandler(self._traffic)))
 
     async def start(self) -> str:
         """Starts to listen; returns the bound address.
@@ -65,15 +68,36 @@ class GrpcioListener:
         return self._address if self._address.startswith("unix:") else f"{self._address.rpartition(':')[0]}:{port}"
 
     async def stop(self, grace_seconds: float) -> None:
-        """Refuses new calls and gives those under way `grace_seconds` to finish."""
-        await self._server.stop(grace_seconds)
+        """Answers calls until none has come for a moment, at most `grace_seconds`, then refuses new ones.
+
+        Stopping the server kills calls that it has received but not yet handed over; callers that do not follow
+        health checks keep sending them until they see the connection close.
+        """
+        clock = asyncio.get_running_loop().time
+        end = clock() + grace_seconds
+        while clock() < end and not self._traffic.quiet_since(clock() - QUIET_SECONDS):
+            await asyncio.sleep(LOOK_SECONDS)
+        await self._server.stop(max(end - clock(), 0))
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Calls under way, and when the last one came, in seconds of the event loop's clock."""
+
+    active: int = 0
+    last: float = 0
+
+    def quiet_since(self, time: float) -> bool:
+        """Says whether no call is under way and none has come since a time."""
+        return not self.active and self.last < time
 
 
 class TableHandler(grpc.GenericRpcHandler):
     """Finds the endpoint of a call in the live table."""
 
-    def __init__(self, table: Callable[[], Table]) -> None:
+    def __init__(self, table: Callable[[], Table], traffic: Traffic) -> None:
         self._table = table
+        self._traffic = traffic
 
     def service(self, handler_call_details: Any) -> Any:
         """Returns the handler of a path; bytes in, bytes out. Services added beside the table keep their own."""
@@ -81,28 +105,35 @@ class TableHandler(grpc.GenericRpcHandler):
         endpoint = self._table().get(path)
         if endpoint is None:
             return None
-        return grpc.unary_unary_rpc_method_handler(handle(endpoint))
+        return grpc.unary_unary_rpc_method_handler(handle(endpoint, self._traffic))
 
 
 class UnknownHandler(grpc.GenericRpcHandler):
     """Refuses every path that nobody serves."""
 
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+
     def service(self, handler_call_details: Any) -> Any:
         """Returns a handler that says what is wrong."""
         path = handler_call_details.method
-        return grpc.unary_unary_rpc_method_handler(handle(Endpoint(path, partial(refuse_unknown, path))))
+        return grpc.unary_unary_rpc_method_handler(handle(Endpoint(path, partial(refuse_unknown, path)), self._traffic))
 
 
-def handle(endpoint: Endpoint) -> Any:
+def handle(endpoint: Endpoint, traffic: Traffic) -> Any:
     """Adapts an endpoint to grpcio."""
 
     async def answer(message: bytes, context: Any) -> bytes:
+        traffic.active += 1
+        traffic.last = asyncio.get_running_loop().time()
         try:
             return await endpoint.answer(read_call(message, context))
         except GatewayError as error:
             refusal = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told nothing of it
             refusal = unexpected(endpoint, error)
+        finally:
+            traffic.active -= 1
         return bytes(await context.abort(*wire_status(refusal)))
 
     return answer

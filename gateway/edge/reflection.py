@@ -31,10 +31,10 @@ class Reflection(reflection_pb2_grpc.ServerReflectionServicer):  # type: ignore[
         own = [service.full_name for file in OWN_FILES for service in file.services_by_name.values()]
         self._live = reflection.aio.ReflectionServicer((*typed, *own), pool=pool)
 
-    def ServerReflectionInfo(self, request_iterator: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802 - gRPC's name
+    async def ServerReflectionInfo(self, request_iterator: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802 - gRPC's name
         """Answers a stream of questions."""
-        answers: AsyncIterator[Any] = self._live.ServerReflectionInfo(request_iterator, context)
-        return answers
+        async for answer in self._live.ServerReflectionInfo(request_iterator, context):
+            yield answer
 
 
 def add_with_imports(pool: DescriptorPool, file: FileDescriptor) -> None:

@@ -66,6 +66,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL. A fault of the gateway, which its log tells.
     Metadata: `incident`, to find it by.
     """
+    ERROR_REASON_MESSAGE_TOO_LARGE: _ErrorReason.ValueType  # 15
+    """RESOURCE_EXHAUSTED. The message is larger than the gateway accepts. It is
+    refused from its header alone, before any detail can be attached: the
+    client libraries name this reason.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Values of `google.rpc.ErrorInfo.reason`, in the domain `gapura`.
@@ -116,5 +121,10 @@ ERROR_REASON_MODEL_FAILED: ErrorReason.ValueType  # 13
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 14
 """INTERNAL. A fault of the gateway, which its log tells.
 Metadata: `incident`, to find it by.
+"""
+ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 15
+"""RESOURCE_EXHAUSTED. The message is larger than the gateway accepts. It is
+refused from its header alone, before any detail can be attached: the
+client libraries name this reason.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,48 @@
+# Two commands do everything: `make run` and `make test`. They need Python 3.11 or newer, and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+ARGS ?=
+
+.PHONY: run test check protos format bench clean
+
+# Trains and publishes what is missing, starts the gateway, makes real calls. ARGS=--once ends after the calls.
+run: $(VENV)/installed-train
+	@$(BIN)/gapura up $(ARGS)
+
+# Format, lint, types, import rules, contracts, and every test. ARGS are pytest's.
+test: check
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	cd protos && ../$(BIN)/buf lint python/erpml/contracts.binpb
+	cd protos && ../$(BIN)/buf breaking python/erpml/contracts.binpb --against released.binpb
+	$(BIN)/python protos/generate.py --check
+
+# Writes the stubs and the descriptor set anew after a change of a .proto file.
+protos: $(VENV)/installed-dev
+	$(BIN)/python protos/generate.py
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --fix --quiet .
+
+bench: $(VENV)/installed-train
+	$(BIN)/python -m benchmarks.binding
+	$(BIN)/python -m benchmarks.callers
+
+# What `make run` installs is a part of what `make test` installs.
+$(VENV)/installed-%: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gapura needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing gapura[$*] into $(VENV) (a minute or two the first time)"
+	@$(PIP) --editable '.[$*]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) var .mypy_cache .pytest_cache .ruff_cache .hypothesis

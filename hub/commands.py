@@ -1,0 +1,77 @@
+"""The hub's commands: `gapura train`, `gapura publish` and `gapura up`.
+
+Everything heavy is imported when a command runs, so that `gapura --help` answers at once.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec
+
+import click
+
+from hub.chatter import silence_mlflow
+from hub.errors import HubError
+
+_INTERRUPTED = 130  # as a shell says it
+
+_Parameters = ParamSpec("_Parameters")
+
+
+def _explained(command: Callable[_Parameters, None]) -> Callable[_Parameters, None]:
+    """Turns what can go wrong into one message and exit status 1."""
+
+    @functools.wraps(command)
+    def run(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> None:
+        silence_mlflow()
+        try:
+            command(*args, **kwargs)
+        except HubError as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:  # a full disk, a folder that may not be written: it names the file
+            raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            raise click.ClickException(f"{error.name} is not installed: pip install 'gapura[train]'") from error
+
+    return run
+
+
+@click.command()
+@click.argument("name")
+@_explained
+def train(name: str) -> None:
+    """Train the model NAME, such as team3/credit_scoring, and make it champion."""
+    from hub.training.pipelines import find_pipeline
+
+    pipeline = find_pipeline(name)  # a wrong name is answered before the slow imports
+
+    from hub.settings import HubSettings
+    from hub.training.run import train_and_register
+
+    train_and_register(pipeline, HubSettings(), click.echo)
+
+
+@click.command()
+@_explained
+def publish() -> None:
+    """Convert, prove and put live every model whose champion is not served yet."""
+    from hub.publication import publish_all
+    from hub.settings import HubSettings
+
+    if not publish_all(HubSettings(), click.echo):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.option("--listen", default="127.0.0.1:9003", show_default=True, help="Address of the gateway, HOST:PORT.")
+@click.option("--once", is_flag=True, help="Stop after the calls instead of serving on.")
+@_explained
+def up(listen: str, once: bool) -> None:  # noqa: FBT001 - click passes by name
+    """Train and publish what is missing, start a gateway, score held-out applicants, and serve on."""
+    from hub.quickstart.tour import take_tour
+    from hub.settings import HubSettings
+
+    try:
+        take_tour(HubSettings(), listen, once=once)
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+        raise click.exceptions.Exit(_INTERRUPTED) from None

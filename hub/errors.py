@@ -1,0 +1,9 @@
+"""What can go wrong in the hub and is no defect: every message says what to do."""
+
+
+class HubError(Exception):
+    """The command cannot go on."""
+
+
+class ModelRefusedError(HubError):
+    """One model version cannot go live; what is live stays live."""

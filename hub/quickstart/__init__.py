@@ -1,0 +1,1 @@
+"""`gapura up`: from nothing to real credit decisions, step by step."""

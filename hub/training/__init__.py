@@ -1,0 +1,1 @@
+"""Training pipelines, one file per model; each ends in a registered version."""

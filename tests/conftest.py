@@ -1,0 +1,59 @@
+"""The credit model, trained on the real data and published, once for all tests that need it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where `gapura train` and `gapura publish` left the credit model.
+
+    Attributes:
+        var: Data, artifacts, registry.
+        repository: The model repository.
+        catalog: The catalog's file.
+        mlflow_uri: The registry.
+        held_out: Applicants that training never saw: `id`, the features, the target.
+        environment: Variables that make commands work there.
+    """
+
+    var: Path
+    repository: Path
+    catalog: Path
+    mlflow_uri: str
+    held_out: Path
+    environment: Mapping[str, str]
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """Trains and publishes once, by the real commands; a wheel that was downloaded before is used again."""
+    var = tmp_path_factory.mktemp("var")
+    for wheel in (ROOT / "var/data").glob("empulse-*.whl"):
+        (var / "data").mkdir()
+        shutil.copy(wheel, var / "data")
+    catalog, repository, mlflow_uri = (
+        var / "catalog/catalog.binpb",
+        var / "model_repository",
+        f"sqlite:///{var}/mlflow.db",
+    )
+    environment = os.environ | {
+        "GAPURA_VAR": str(var),
+        "GAPURA_REPOSITORY": str(repository),
+        "GAPURA_CATALOG": str(catalog),
+        "GAPURA_TENANTS": str(var / "tenants.yaml"),
+        "GAPURA_MLFLOW_URI": mlflow_uri,
+    }
+    for command in (["train", "team3/credit_scoring"], ["publish"]):
+        subprocess.run([sys.executable, "-m", "gateway", *command], env=environment, check=True)
+    held_out = var / "data/credit_scoring/held_out.parquet"
+    return Published(var, repository, catalog, mlflow_uri, held_out, environment)

@@ -1,0 +1,1 @@
+"""Tests of the converters: real conversions, run in ONNX Runtime."""

@@ -1,0 +1,101 @@
+"""A credit decision is the registered model's own, whichever way it is asked for."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import gapura_client.aio
+import mlflow.sklearn
+import numpy as np
+import pandas as pd
+import pytest
+import tritonclient.grpc as triton
+from erpml.finance.v1 import credit_service_pb2 as messages
+from erpml.finance.v1.credit_service_pb2_grpc import CreditServiceStub
+
+from tests.conftest import Published
+from tests.e2e.applicants import FEATURES, MODEL, requests_of
+from tests.e2e.conftest import Serving
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def native(published: Published, held_out: pd.DataFrame) -> np.ndarray:
+    """Returns the probabilities of the MLflow model itself."""
+    mlflow.set_tracking_uri(published.mlflow_uri)
+    model = mlflow.sklearn.load_model(f"models:/{MODEL}@champion")
+    probabilities: np.ndarray = model.predict_proba(held_out[FEATURES])[:, 1]
+    return probabilities
+
+
+@pytest.fixture(scope="module")
+def typed(serving: Serving, held_out: pd.DataFrame) -> list[messages.ScoreCreditResponse]:
+    """Returns the typed answers to all applicants, asked 64 at a time."""
+
+    async def ask() -> list[messages.ScoreCreditResponse]:
+        limit = asyncio.Semaphore(64)
+        async with gapura_client.aio.connect(serving.address, api_key=serving.api_key, timeout_seconds=30) as channel:
+            stub = CreditServiceStub(channel)
+
+            async def one(request: messages.ScoreCreditRequest) -> messages.ScoreCreditResponse:
+                async with limit:
+                    return await stub.ScoreCredit(request)
+
+            return await asyncio.gather(*map(one, requests_of(held_out)))
+
+    return asyncio.run(ask())
+
+
+def raw(client: triton.InferenceServerClient, key: str, rows: np.ndarray) -> np.ndarray:
+    """Returns the probabilities that Triton's client gets for rows of float64."""
+    tensor = triton.InferInput("input", rows.shape, "FP64")
+    tensor.set_data_from_numpy(rows)
+    answer: np.ndarray = client.infer(MODEL, [tensor], headers={"x-api-key": key}).as_numpy("probabilities")[:, 1]
+    return answer
+
+
+def test_typed_answers_equal_the_registered_model(
+    typed: list[messages.ScoreCreditResponse], native: np.ndarray
+) -> None:
+    served = np.array([answer.default_probability for answer in typed])
+    assert np.abs(served - native).max() < 1e-5
+
+
+def test_typed_answers_equal_the_raw_ones_exactly(
+    typed: list[messages.ScoreCreditResponse],
+    tensors: triton.InferenceServerClient,
+    serving: Serving,
+    held_out: pd.DataFrame,
+) -> None:
+    served = [answer.default_probability for answer in typed]
+    rows = np.ascontiguousarray(held_out[FEATURES].to_numpy(np.float64))
+    assert raw(tensors, serving.api_key, rows).tolist() == served
+    for position in range(0, 1000, 97):
+        assert raw(tensors, serving.api_key, rows[position : position + 1])[0] == served[position]
+
+
+def test_batch_answers_equal_single_ones(
+    typed: list[messages.ScoreCreditResponse], credit: CreditServiceStub, held_out: pd.DataFrame
+) -> None:
+    asked = list(requests_of(held_out))[:512]
+    results = credit.BatchScoreCredit(messages.BatchScoreCreditRequest(requests=asked)).results
+    for result, single in zip(results, typed, strict=False):
+        assert (result.response.default_probability, result.response.credit_limit_minor) == (
+            single.default_probability,
+            single.credit_limit_minor,
+        )
+    assert len({result.response.prediction.prediction_id for result in results}) == 512
+
+
+def test_64_concurrent_callers_get_their_own_answers_and_share_batches(published: Published) -> None:
+    """The benchmark fails by itself when an answer is another caller's."""
+    command = [sys.executable, "-m", "benchmarks.callers", "--seconds", "3"]
+    environment = {**os.environ, **published.environment}
+    printed = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+    average = re.search(r"average batch ([\d.]+)", printed)
+    assert average is not None
+    assert float(average[1]) > 4

@@ -1,0 +1,1 @@
+"""Tests of the data plane, stage by stage, without a network."""

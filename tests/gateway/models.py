@@ -1,0 +1,68 @@
+"""Models as a catalog describes them, for tests that need no real one."""
+
+from erpml.catalog.v1 import catalog_pb2
+
+from gateway.types import Arm, Model, ModelVersion, Signature, TensorSpec
+
+COLUMNS = (
+    "RevolvingUtilizationOfUnsecuredLines",
+    "age",
+    "NumberOfTime30-59DaysPastDueNotWorse",
+    "DebtRatio",
+    "MonthlyIncome",
+    "NumberOfOpenCreditLinesAndLoans",
+    "NumberOfTimes90DaysLate",
+    "NumberRealEstateLoansOrLines",
+    "NumberOfTime60-89DaysPastDueNotWorse",
+    "NumberOfDependents",
+)
+CREDIT_INPUTS = (TensorSpec("input", "FP64", (10,), COLUMNS),)
+CREDIT_OUTPUTS = (TensorSpec("label", "INT64", (1,)), TensorSpec("probabilities", "FP32", (2,)))
+
+
+def version(
+    inputs: tuple[TensorSpec, ...] = (TensorSpec("x", "FP32", (2,)),),
+    outputs: tuple[TensorSpec, ...] = (TensorSpec("y", "FP32", (2,)),),
+    *,
+    model: str = "team9_test",
+    number: int = 1,
+    max_batch_size: int = 8,
+) -> ModelVersion:
+    """Returns a version; by default one of two floats in, two floats out, eight rows a batch."""
+    return ModelVersion(model, number, Signature(inputs, outputs), max_batch_size, "")
+
+
+def live(version: ModelVersion, policy: dict[str, tuple[float, ...]] | None = None) -> Model:
+    """Returns a model whose champion is the version."""
+    return Model(version.model, {version.number: version}, (Arm("champion", version),), policy or {})
+
+
+def credit_model(policy: dict[str, tuple[float, ...]] | None = None) -> Model:
+    """Returns the credit model."""
+    return live(version(CREDIT_INPUTS, CREDIT_OUTPUTS, model="team3_credit_scoring", max_batch_size=1024), policy)
+
+
+def catalog_message(generation: int = 1, *, weight: int = 10_000, arm_version: int = 1) -> catalog_pb2.Catalog:
+    """Returns a catalog with one model."""
+    return catalog_pb2.Catalog(
+        generation=generation,
+        models=[
+            catalog_pb2.Model(
+                name="team9_test",
+                team="team9",
+                versions=[
+                    catalog_pb2.Version(
+                        number=1,
+                        max_batch_size=8,
+                        sha256="00",
+                        signature=catalog_pb2.Signature(
+                            inputs=[catalog_pb2.Tensor(name="x", datatype="FP32", dims=[2])],
+                            outputs=[catalog_pb2.Tensor(name="y", datatype="FP32", dims=[2])],
+                        ),
+                    )
+                ],
+                arms=[catalog_pb2.Arm(name="champion", version=arm_version, weight_basis_points=weight)],
+                policy={"bounds": catalog_pb2.PolicyValue(values=[0.1, 0.2])},
+            )
+        ],
+    )

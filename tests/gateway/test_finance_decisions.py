@@ -1,0 +1,55 @@
+"""The credit limit: a multiple of income by risk, rounded down, capped, in the minor unit of the currency."""
+
+import pytest
+from erpml.finance.v1 import credit_service_pb2 as credit
+
+from gateway.decisions.finance import credit_limit
+from gateway.errors import InvalidFields
+from gateway.types import Policy
+
+POLICY: Policy = {"limit_income_multiple": (3.0, 1.0, 0.0), "limit_step": (100.0,), "limit_maximum": (50_000.0,)}
+
+
+def limit(income: float | None, category: int, currency: str = "", policy: Policy = POLICY) -> object:
+    """Returns the recommended limit in minor units."""
+    request = credit.ScoreCreditRequest(monthly_income=income, currency_code=currency)
+    response = credit.ScoreCreditResponse(risk_category=credit.RiskCategory.ValueType(category))
+    return credit_limit(policy)(request, response)["credit_limit_minor"]
+
+
+@pytest.mark.parametrize(
+    ("income", "category", "expected"),
+    [
+        (4_000.0, 1, 1_200_000),
+        (4_000.0, 2, 400_000),
+        (4_000.0, 3, 0),
+        (4_099.99, 2, 400_000),
+        (99.99, 2, 0),
+        (0.0, 1, 0),
+        (None, 1, 0),
+        (1e300, 1, 5_000_000),
+    ],
+)
+def test_a_limit_is_a_multiple_of_income_rounded_down_and_capped(
+    income: float | None, category: int, expected: int
+) -> None:
+    assert limit(income, category) == expected
+
+
+@pytest.mark.parametrize(("currency", "expected"), [("USD", 400_000), ("JPY", 4_000), ("KWD", 4_000_000)])
+def test_a_limit_is_in_the_minor_unit_of_its_currency(currency: str, expected: int) -> None:
+    assert limit(4_000.0, 2, currency) == expected
+
+
+@pytest.mark.parametrize("currency", ["usd", "US", "EURO", "U$D", "ÄÄÄ"])
+def test_what_is_no_currency_code_is_refused(currency: str) -> None:
+    with pytest.raises(InvalidFields, match="currency_code: must be an ISO 4217 code such as USD"):
+        limit(1.0, 1, currency)
+
+
+@pytest.mark.parametrize(
+    "change", [{"limit_maximum": (-1.0,)}, {"limit_step": (1.0, 2.0)}, {"limit_income_multiple": (-1.0, 1.0, 1.0)}]
+)
+def test_a_policy_that_makes_no_sense_is_refused(change: Policy) -> None:
+    with pytest.raises(ValueError, match="limit_|unpack"):
+        limit(1.0, 1, policy={**POLICY, **change})

@@ -1,0 +1,100 @@
+"""Tenants: keys are kept hashed, admit their tenant alone, and a broken file names its fault."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import ConfigurationError, PermissionDenied, Unauthenticated
+from gateway.tenancy.directory import Directory, open_directory
+from gateway.tenancy.keys import new_key
+from gateway.tenancy.policies import KeyEntry, TenantPolicy, TenantsFile, read_tenants, write_tenants
+from gateway.types import Call
+
+
+def tenant(name: str, *models: str) -> tuple[str, TenantPolicy]:
+    """Returns a key and the policy of the tenant that holds it."""
+    key, hashed = new_key()
+    return key, TenantPolicy(name=name, models=models, keys=(KeyEntry.of(hashed),))
+
+
+def admit(directory: Directory, key: str | None) -> str:
+    """Returns the name of the tenant of a key."""
+    return directory.admit(Call(b"", key, None)).name
+
+
+def test_a_key_admits_its_own_tenant() -> None:
+    (key3, team3), (key4, team4) = tenant("team3", "team3_*"), tenant("team4", "team4_*")
+    directory = open_directory([team3, team4])
+    assert (admit(directory, key3), admit(directory, key4)) == ("team3", "team4")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda key: key[:-1],
+        lambda key: key + "x",
+        lambda key: key.swapcase(),
+        lambda key: key.split("_", 2)[2],
+        lambda _: "gapura__",
+        lambda _: "\udcff",
+    ],
+)
+def test_a_key_that_is_not_exactly_right_admits_nobody(spoil: object) -> None:
+    key, policy = tenant("team3", "*")
+    with pytest.raises(Unauthenticated) as refused:
+        admit(open_directory([policy]), spoil(key))  # type: ignore[operator] # a function in the list above
+    assert refused.value.reason == "API_KEY_INVALID"
+    assert key not in refused.value.message
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_a_call_without_a_key_is_told_how_to_send_one(key: str | None) -> None:
+    with pytest.raises(Unauthenticated, match="x-api-key") as refused:
+        admit(open_directory([]), key)
+    assert refused.value.reason == "API_KEY_MISSING"
+
+
+@pytest.mark.parametrize("model", ["team4_pricing", "xteam3_credit", "team3", "TEAM3_credit", "team3_a\nteam4_b\n"])
+def test_a_tenant_may_call_only_the_models_that_its_policy_names(model: str) -> None:
+    key, policy = tenant("team3", "team3_[a-z]*_scoring", "team3_fraud")
+    directory = open_directory([policy])
+    known = directory.admit(Call(b"", key, None))
+    directory.authorise(known, "team3_credit_scoring")
+    directory.authorise(known, "team3_fraud")
+    with pytest.raises(PermissionDenied):
+        directory.authorise(known, model)
+
+
+def test_a_tenant_without_models_may_call_none() -> None:
+    key, policy = tenant("team3")
+    directory = open_directory([policy])
+    with pytest.raises(PermissionDenied):
+        directory.authorise(directory.admit(Call(b"", key, None)), "")
+
+
+def test_the_file_holds_no_key_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    key, policy = tenant("team3", "team3_*")
+    write_tenants(tmp_path / "tenants.yaml", TenantsFile(tenants=(policy,)))
+    content = (tmp_path / "tenants.yaml").read_text()
+    assert key.split("_", 2)[2] not in content
+    assert (tmp_path / "tenants.yaml").stat().st_mode & 0o777 == 0o600
+    assert read_tenants(tmp_path / "tenants.yaml").tenants == (policy,)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("tenants: [{name: team3}]", r"tenants\.0\.models: Field required"),
+        ("tenants: [{name: Team 3, models: []}]", r"tenants\.0\.name"),
+        ("tenants: [{name: a, models: []}, {name: a, models: []}]", "'a' stands twice"),
+        ("tenants: [{name: a, models: [], key: x}]", r"tenants\.0\.key: Extra inputs"),
+        ("tenants: [", "cannot read"),
+        ("- 1", "the file"),
+        ("\xff\x00", "cannot read"),
+    ],
+)
+def test_a_file_that_is_not_valid_names_the_place(tmp_path: Path, content: str, problem: str) -> None:
+    path = tmp_path / "tenants.yaml"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ConfigurationError, match=problem):
+        read_tenants(path)

@@ -1,0 +1,50 @@
+"""Joining and cutting tensors: what goes in comes out, for every datatype."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.tensors import ELEMENT_BYTES, element, elements, merge, split
+from gateway.types import Tensors, TensorSpec
+
+SHAPES = st.sampled_from([(), (1,), (3,), (2, 2), (0,)])
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> tuple[tuple[TensorSpec, ...], list[Tensors]]:
+    """Draws a signature and calls that fit it."""
+    specs = tuple(
+        TensorSpec(f"t{index}", datatype, draw(SHAPES))
+        for index, datatype in enumerate(
+            draw(st.lists(st.sampled_from([*ELEMENT_BYTES, "BYTES"]), min_size=1, max_size=3))
+        )
+    )
+    dims = tuple(spec.dims for spec in specs)
+    counts = draw(st.lists(st.integers(1, 4), min_size=1, max_size=5))
+    return specs, [Tensors(rows, dims, tuple(content(draw, spec, rows) for spec in specs)) for rows in counts]
+
+
+def content(draw: st.DrawFn, spec: TensorSpec, rows: int) -> bytes:
+    """Draws the bytes of one tensor."""
+    count = rows
+    for size in spec.dims:
+        count *= size
+    if spec.datatype == "BYTES":
+        texts = draw(st.lists(st.binary(max_size=9), min_size=count, max_size=count))
+        return b"".join(map(element, texts))
+    size = count * ELEMENT_BYTES[spec.datatype]
+    return draw(st.binary(min_size=size, max_size=size))
+
+
+@given(calls())
+def test_a_batch_splits_into_the_calls_that_it_was_merged_from(
+    drawn: tuple[tuple[TensorSpec, ...], list[Tensors]],
+) -> None:
+    specs, parts = drawn
+    assert split(merge(parts), specs, [part.rows for part in parts]) == parts
+
+
+@pytest.mark.parametrize("data", [b"\x01\x00\x00\x00", b"\x00\x00\x00\x00\x00", b"\x09\x00\x00\x00ab", b""])
+def test_bytes_that_do_not_hold_the_elements_are_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="do not hold exactly 1 elements"):
+        elements(data, 1)

@@ -1,0 +1,78 @@
+"""The plan is a function of the registry, the catalog and what is on disk."""
+
+from collections.abc import Mapping
+
+import pytest
+from erpml.catalog.v1 import catalog_pb2
+
+from hub.catalog import compose_model
+from hub.champion import Champion
+from hub.plan import Convert, Describe, Hold, Keep, Refuse, Step, Withdraw, plan_steps
+
+NAME = "team1_model"
+
+
+def champion(version: int = 1, source: str = "models:/m-1", name: str = NAME, policy: str | None = None) -> Champion:
+    tags = {} if policy is None else {"policy.bands": policy}
+    return Champion(name, "team1", version, "run", f"models:/{name}/{version}", source, tags)
+
+
+def live(*numbers: int, team: str = "team1") -> catalog_pb2.Catalog:
+    models = [
+        compose_model(
+            NAME, team, catalog_pb2.Version(number=number, source=f"models:/m-{number}@sha256:abc", sha256="d"), {}
+        )
+        for number in numbers
+    ]
+    return catalog_pb2.Catalog(generation=1, models=models)
+
+
+@pytest.mark.parametrize(
+    ("champions", "catalog", "intact", "expected"),
+    [
+        ({}, live(), True, []),
+        ({NAME: None}, live(), True, []),
+        ({NAME: None}, live(1), True, [Withdraw(NAME)]),
+        ({}, live(1), True, [Hold(NAME)]),
+        ({NAME: champion()}, live(), True, [Convert(champion(), {}, displaces=False)]),
+        ({NAME: champion()}, live(1), True, [Keep(champion())]),
+        ({NAME: champion()}, live(1), False, [Convert(champion(), {}, displaces=False)]),
+        ({NAME: champion(2, "models:/m-2")}, live(1), True, [Convert(champion(2, "models:/m-2"), {}, displaces=False)]),
+        ({NAME: champion(1, "models:/m-9")}, live(1), True, [Convert(champion(1, "models:/m-9"), {}, displaces=True)]),
+        (
+            {NAME: champion(1, "models:/m-9")},
+            live(1),
+            False,
+            [Convert(champion(1, "models:/m-9"), {}, displaces=False)],
+        ),
+        ({NAME: champion()}, live(1, team="old"), True, [Describe(champion(), {})]),
+        ({NAME: champion(policy="1,2")}, live(1), True, [Describe(champion(policy="1,2"), {"bands": (1.0, 2.0)})]),
+    ],
+    ids=[
+        *("nothing", "no alias", "alias removed", "unknown", "new", "unchanged", "damaged", "next version"),
+        *("other source", "other source, damaged", "team changed", "policy changed"),
+    ],
+)
+def test_plan(
+    champions: Mapping[str, Champion | None], catalog: catalog_pb2.Catalog, *, intact: bool, expected: list[Step]
+) -> None:
+    assert plan_steps(champions, catalog, lambda _name, _version: intact) == expected
+
+
+@pytest.mark.parametrize("text", ["", "a", "1;2", "1,,2", "nan", "1,inf"])
+def test_a_policy_that_is_no_list_of_numbers_is_refused(text: str) -> None:
+    (step,) = plan_steps({NAME: champion(policy=text)}, live(1), lambda *_: True)
+    assert isinstance(step, Refuse)
+    assert "policy.bands" in step.reason
+
+
+@pytest.mark.parametrize("name", ["..", "a b", ".hidden", "a/../b", "ünsafe"])
+def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
+    (step,) = plan_steps({name: champion(name=name)}, live(), lambda *_: True)
+    assert isinstance(step, Refuse)
+
+
+def test_models_come_in_the_order_of_their_names() -> None:
+    names = ["team2_b", "team1_c", "team1_a"]
+    steps = plan_steps({name: champion(name=name) for name in names}, live(), lambda *_: True)
+    assert [step.champion.name for step in steps if isinstance(step, Convert)] == sorted(names)
