@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.errors import DeadlineExceeded, GatewayError, ModelFailed, Overloaded
+from gateway.errors import DeadlineExceeded, GatewayError, ModelFailed, Overloaded, Unavailable
 from gateway.interfaces import Backend
 from gateway.tensors import merge, split
 from gateway.types import ModelVersion, Tensors
@@ -79,10 +79,21 @@ class Lanes:
         return {version: lane.counts for version, lane in self._lanes.items()}
 
     async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
-        """Answers a call, together with those that wait beside it."""
+        """Answers a call, together with those that wait beside it.
+
+        Raises:
+            Unavailable: The version was unloaded since the caller chose it.
+        """
         if not inputs.rows:
             return Tensors(0, (), ())
-        return await self._lanes[version].submit(inputs, deadline)
+        lane = self._lanes.get(version)
+        if lane is None:
+            raise Unavailable(
+                "MODEL_NOT_SERVED",
+                f"'{version.model}' version {version.number} was just replaced; send the call again",
+                model=version.model,
+            )
+        return await lane.submit(inputs, deadline)
 
 
 class Lane:

@@ -49,7 +49,7 @@ class GrpcioListener:
         )
         services(self._server)
         self._traffic = Traffic()
-        self._server.add_generic_rpc_handlers((TableHandler(table, self._traffic), UnknownHandler(self._traffic)))
+        self._server.add_generic_rpc_handlers((TableHandler(table, self._traffic),))
 
     async def start(self) -> str:
         """Starts to listen; returns the bound address.
@@ -93,50 +93,43 @@ class Traffic:
 
 
 class TableHandler(grpc.GenericRpcHandler):
-    """Finds the endpoint of a call in the live table."""
+    """Hands calls of every path that no servicer has to the endpoints of the live table."""
 
     def __init__(self, table: Callable[[], Table], traffic: Traffic) -> None:
         self._table = table
         self._traffic = traffic
 
     def service(self, handler_call_details: Any) -> Any:
-        """Returns the handler of a path; bytes in, bytes out. Services added beside the table keep their own."""
-        path = handler_call_details.method
-        endpoint = self._table().get(path)
-        if endpoint is None:
-            return None
-        return grpc.unary_unary_rpc_method_handler(handle(endpoint, self._traffic))
+        """Returns the handler of a path: bytes in, bytes out."""
+        return grpc.unary_unary_rpc_method_handler(partial(self._answer, handler_call_details.method))
 
-
-class UnknownHandler(grpc.GenericRpcHandler):
-    """Refuses every path that nobody serves."""
-
-    def __init__(self, traffic: Traffic) -> None:
-        self._traffic = traffic
-
-    def service(self, handler_call_details: Any) -> Any:
-        """Returns a handler that says what is wrong."""
-        path = handler_call_details.method
-        return grpc.unary_unary_rpc_method_handler(handle(Endpoint(path, partial(refuse_unknown, path)), self._traffic))
-
-
-def handle(endpoint: Endpoint, traffic: Traffic) -> Any:
-    """Adapts an endpoint to grpcio."""
-
-    async def answer(message: bytes, context: Any) -> bytes:
-        traffic.active += 1
-        traffic.last = asyncio.get_running_loop().time()
+    async def _answer(self, path: str, message: bytes, context: Any) -> bytes:
+        """Answers a call once its message is here; the table is looked at now, since it may have been replaced."""
+        self._traffic.active += 1
+        self._traffic.last = asyncio.get_running_loop().time()
         try:
-            return await endpoint.answer(read_call(message, context))
+            return await find_endpoint(self._table(), path).answer(read_call(message, context))
         except GatewayError as error:
             refusal = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told nothing of it
-            refusal = unexpected(endpoint, error)
+            refusal = unexpected(path, error)
         finally:
-            traffic.active -= 1
+            self._traffic.active -= 1
         return bytes(await context.abort(*wire_status(refusal)))
 
-    return answer
+
+def find_endpoint(table: Table, path: str) -> Endpoint:
+    """Returns the endpoint of a path.
+
+    Raises:
+        Unimplemented: Nobody serves it.
+    """
+    endpoint = table.get(path)
+    if endpoint is None:
+        raise Unimplemented(
+            "METHOD_UNKNOWN", f"no method {path} is served; list those that are with gRPC reflection", method=path
+        )
+    return endpoint
 
 
 def read_call(message: bytes, context: Any) -> Call:
@@ -153,19 +146,8 @@ def read_call(message: bytes, context: Any) -> Call:
     return Call(message, api_key, deadline)
 
 
-def unexpected(endpoint: Endpoint, error: Exception) -> GatewayError:
+def unexpected(path: str, error: Exception) -> GatewayError:
     """Logs a fault of ours once; the caller learns only where to find it."""
     incident = token_hex(4)
-    log.error("unexpected error", method=endpoint.path, incident=incident, exc_info=error)
+    log.error("unexpected error", method=path, incident=incident, exc_info=error)
     return GatewayError("INTERNAL", f"the gateway failed; its log has incident {incident}", incident=incident)
-
-
-async def refuse_unknown(path: str, call: Call) -> bytes:  # noqa: ARG001 - nothing of the call matters
-    """Answers a path that nobody serves.
-
-    Raises:
-        Unimplemented: Always.
-    """
-    raise Unimplemented(
-        "METHOD_UNKNOWN", f"no method {path} is served; list those that are with gRPC reflection", method=path
-    )
