@@ -44,5 +44,6 @@ $(VENV)/installed-%: pyproject.toml constraints.txt
 	@$(PIP) --editable '.[$*]'
 	@touch $@
 
+# Removes what can be made again. Registry, keys and data are in var/, which it leaves alone.
 clean:
-	rm -rf $(VENV) var .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

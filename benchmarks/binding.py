@@ -16,7 +16,7 @@ from erpml.finance.v1 import credit_service_pb2 as credit
 from erpml.types.v1 import prediction_info_pb2
 
 from gateway.contracts.bindings import bind
-from gateway.contracts.descriptors import built_in_contracts, link
+from gateway.contracts.descriptors import link
 from gateway.decisions import DECISIONS
 from gateway.interfaces import Method
 from gateway.types import Arm, Model, ModelVersion, Signature, Tensors, TensorSpec
@@ -60,7 +60,7 @@ def credit_model() -> Model:
 
 def compiled_call(message: bytes) -> Callable[[], bytes]:
     """Returns one call through the compiled binding."""
-    described = next(method for method in link([built_in_contracts()]).methods if method.full_name == METHOD)
+    described = next(method for method in link({}).methods if method.full_name == METHOD)
     model = credit_model()
     method: Method = bind(described, model, DECISIONS[METHOD])
     arm = model.arms[0]

@@ -72,5 +72,5 @@ def _converter(flavor: str) -> Converter:
     try:
         converter: Converter = import_module(FLAVORS[flavor]).convert
     except ImportError as error:
-        raise ConversionError(f"flavor {flavor!r} needs a package that is not installed: {error.name}") from error
+        raise ConversionError(f"flavor {flavor!r} needs {error.name}: pip install 'gapura[convert]'") from error
     return converter

@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
 import grpc
 import structlog
@@ -18,7 +18,7 @@ from gateway.edge.health import Health
 from gateway.edge.kserve.service import SERVICE
 from gateway.edge.reflection import Reflection
 from gateway.errors import ConfigurationError
-from gateway.generations import Generations
+from gateway.generations import Generations, tell
 from gateway.interfaces import Backend, Listener
 from gateway.settings import Settings
 from gateway.tenancy.directory import open_directory
@@ -26,6 +26,7 @@ from gateway.tenancy.policies import read_tenants
 from gateway.watching import Fingerprint, changes, fingerprint
 
 MIB = 1024 * 1024
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +60,7 @@ class Gateway:
         self._listener = chosen(LISTENERS, "listener", settings.listener)(
             settings.listen, lambda: self._table, self._add_services, settings.max_message_mib * MIB
         )
-        self._watchers: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> str:
         """Takes the catalog live and listens; returns the bound address.
@@ -79,19 +80,24 @@ class Gateway:
         else:
             await self._advance()
         address = await self._listener.start()
-        self._watchers = [
-            asyncio.create_task(self._watch_tenants(seen[0])),
-            asyncio.create_task(self._watch_catalog(seen[1])),
-        ]
+        self._keep(self._watch_tenants(seen[0]))
+        self._keep(self._watch_catalog(seen[1]))
         log.info("listening", address=address)
         return address
 
     async def stop(self) -> None:
         """Sends new calls elsewhere and lets those under way finish."""
         await self._health.drain()
-        for watcher in self._watchers:
-            watcher.cancel()
         await self._listener.stop(self._settings.drain_seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs something beside the calls."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _add_services(self, server: grpc.aio.Server) -> None:
         health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)
@@ -100,12 +106,16 @@ class Gateway:
     async def _watch_tenants(self, seen: Fingerprint) -> None:
         async for _ in changes(self._settings.tenants, seen, self._settings.watch_seconds):
             try:
-                self._tenants = open_directory(read_tenants(self._settings.tenants).tenants)
+                read = read_tenants(self._settings.tenants)
+                self._tenants = open_directory(read.tenants)
             except ConfigurationError as error:
                 log.error("tenants stay as they were", reason=error.message)
                 continue
+            except Exception:
+                log.exception("tenants stay as they were")
+                continue
             self._table = self._generations.table(self._tenants)
-            log.info("tenants read again")
+            log.info("tenants read again", tenants=len(read.tenants))
 
     async def _watch_catalog(self, seen: Fingerprint) -> None:
         looks = changes(self._settings.catalog, seen, self._settings.watch_seconds, self._generations.unsettled)
@@ -114,12 +124,15 @@ class Gateway:
                 await self._advance()
             except ConfigurationError as error:
                 log.error("catalog stays as it was", reason=error.message)
+            except Exception:
+                log.exception("catalog stays as it was")
 
     async def _advance(self) -> None:
         previous = self._generations.live
-        await self._generations.advance()
-        await self._swap()
-        await self._generations.release(previous)
+        if await self._generations.advance():
+            tell(self._generations.live)
+            await self._swap()
+            self._keep(self._generations.release(previous))
 
     async def _swap(self) -> None:
         live = self._generations.live
@@ -131,26 +144,27 @@ class Gateway:
 
 
 async def serve(settings: Settings) -> None:
-    """Runs a gateway until SIGTERM or SIGINT; a second signal ends it at once.
+    """Runs a gateway until SIGTERM, SIGINT or SIGHUP; a second signal ends it at once.
 
     Raises:
         ConfigurationError: It cannot start.
     """
-    gateway, stopping = Gateway(settings), asyncio.Event()
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, take_signal, stopping, loop)
+    gateway = Gateway(settings)
     await gateway.start()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, take_signal, stopping, loop, number)
     await stopping.wait()
     log.info("draining", seconds=settings.drain_seconds)
     await gateway.stop()
     log.info("stopped")
 
 
-def take_signal(stopping: asyncio.Event, loop: asyncio.AbstractEventLoop, number: signal.Signals) -> None:
-    """Starts the drain, and gives the signal its usual effect from then on."""
+def take_signal(stopping: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+    """Starts the drain, and gives the signals their usual effect from then on."""
     stopping.set()
-    loop.remove_signal_handler(number)
+    for number in STOP_SIGNALS:
+        loop.remove_signal_handler(number)
 
 
 def chosen(choices: Mapping[str, Choice], setting: str, name: str) -> Choice:
@@ -160,7 +174,5 @@ def chosen(choices: Mapping[str, Choice], setting: str, name: str) -> Choice:
         ConfigurationError: There is nothing of that name.
     """
     if name not in choices:
-        raise ConfigurationError(
-            "INTERNAL", f"GAPURA_{setting.upper()}: there is no '{name}'; choose {', '.join(choices)}"
-        )
+        raise ConfigurationError(f"GAPURA_{setting.upper()}: there is no '{name}'; choose {', '.join(choices)}")
     return choices[name]

@@ -197,8 +197,10 @@ class Lane:
                 settle_with_error(batch[0].outputs, error)
                 return
             self.counts.retried += len(batch)
+            now = asyncio.get_running_loop().time()
             for call in batch:
-                await self._answer([call])
+                if not call.outputs.done() and not self._expire(call, now):
+                    await self._answer([call])
             return
         for call, outputs in zip(batch, answers, strict=True):
             if not call.outputs.done():

@@ -34,13 +34,13 @@ def read_snapshot(path: Path, previous: Snapshot) -> Snapshot:
     try:
         message = catalog_pb2.Catalog.FromString(path.read_bytes())
     except OSError as error:
-        raise CatalogError("MODEL_NOT_SERVED", f"cannot read {path}: {error.strerror}") from error
+        raise CatalogError(f"cannot read {path}: {error.strerror}") from error
     except DecodeError as error:
-        raise CatalogError("MODEL_NOT_SERVED", f"{path} is not a catalog; publish again") from error
+        raise CatalogError(f"{path} is not a catalog; publish again") from error
     if message.generation < max(previous.generation, 1):
         raise CatalogError(
-            "MODEL_NOT_SERVED",
-            f"{path} has generation {message.generation} and {previous.generation} is live; publish again",
+            f"{path} has generation {message.generation} and {previous.generation} is live; "
+            "if the catalog was lost and begun anew, restart the gateway",
         )
     models = [read_model(model, previous.models.get(model.name)) for model in message.models]
     return Snapshot(message.generation, {model.name: model for model in models})
@@ -57,7 +57,6 @@ def read_model(message: catalog_pb2.Model, previous: Model | None) -> Model:
     missing = [arm.name for arm in message.arms if arm.version not in versions]
     if missing or sum(arm.weight_basis_points for arm in message.arms) != FULL_WEIGHT:
         raise CatalogError(
-            "MODEL_NOT_SERVED",
             f"the arms of '{message.name}' must name live versions and weigh {FULL_WEIGHT} together; publish again",
             model=message.name,
         )

@@ -83,12 +83,26 @@ class ModelFailed(GatewayError):
 
 
 class ConfigurationError(GatewayError):
-    """An operator must change a setting or a file."""
+    """An operator must change a setting or a file.
+
+    Args:
+        message: What is wrong and what to change.
+        metadata: What the message speaks of.
+    """
+
+    REASON = "INTERNAL"
+
+    def __init__(self, message: str, **metadata: str) -> None:
+        super().__init__(self.REASON, message, **metadata)
 
 
 class CatalogError(ConfigurationError):
-    """The catalog cannot be served."""
+    """The catalog, or a model that it names, cannot be served."""
+
+    REASON = "MODEL_NOT_SERVED"
 
 
 class ContractError(ConfigurationError):
     """A typed method does not fit the model that answers it."""
+
+    REASON = "MODEL_NOT_SERVED"

@@ -1,6 +1,6 @@
 """Takes catalogs and tenants live: compiles a whole generation beside the live one, then swaps."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import structlog
 
 from gateway.catalog import Snapshot, read_snapshot
 from gateway.contracts.compilation import Compiled, compile_methods
-from gateway.contracts.descriptors import ContractSet, built_in_contracts, link
+from gateway.contracts.descriptors import ContractSet, link
 from gateway.decisions import DECISIONS
 from gateway.edge.endpoints import Table, build_table
 from gateway.edge.status import status_of
@@ -16,7 +16,7 @@ from gateway.errors import CatalogError, ContractError
 from gateway.interfaces import Admission, Backend
 from gateway.pipeline import Pipeline
 from gateway.routing import Routes
-from gateway.types import Model
+from gateway.types import Model, ModelVersion
 
 log = structlog.get_logger(__name__)
 
@@ -48,10 +48,9 @@ class Generations:
         self._catalog = catalog
         self._contracts = contracts
         self._lanes = lanes
-        self._failed: dict[str, str] = {}
-        contract_set = link([built_in_contracts()])
-        nothing_live = compile_methods(contract_set.methods, {}, DECISIONS, status_of)
-        self.live = Generation(Snapshot(), contract_set, nothing_live)
+        self._faults: dict[str, str] = {}
+        built_in = link({})
+        self.live = Generation(Snapshot(), built_in, compile_methods(built_in.methods, {}, DECISIONS, status_of))
 
     def table(self, tenants: Admission) -> Table:
         """Returns the endpoints of the live generation for these tenants."""
@@ -60,59 +59,80 @@ class Generations:
         return build_table(pipeline, self.live.compiled.methods, self.live.compiled.refused, ready=ready)
 
     def unsettled(self) -> bool:
-        """Says whether a model of the catalog could not be loaded; its files may still be on their way."""
-        return bool(self._failed)
+        """Says whether a model or a descriptor set was left out; its files may still be on their way."""
+        return bool(self._faults)
 
-    async def advance(self) -> None:
-        """Reads the catalog and makes it live.
+    async def advance(self) -> bool:
+        """Reads the catalog and makes it live; returns whether anything changed.
 
-        A model that cannot be loaded stays as it was, or out; the others do not notice. It may be tried again.
+        A model that cannot be loaded stays as it was, or out; the others do not notice. So does a descriptor set.
 
         Raises:
             CatalogError: The file is not a catalog, or an older one. The live generation stays.
             ContractError: A method that is answered now would not be any more. The live generation stays.
         """
-        previous = self.live
-        snapshot = await self._load(read_snapshot(self._catalog, previous.snapshot))
-        if snapshot == previous.snapshot:
-            return
-        contracts = link([built_in_contracts(), *self._further_contracts()])
+        previous, faults = self.live, dict[str, str]()
+        catalog = read_snapshot(self._catalog, previous.snapshot)
+        contracts = link(read_sets(self._contracts, faults))
+        faults |= contracts.faults
+        snapshot = await self._load(catalog, faults)
         compiled = compile_methods(contracts.methods, snapshot.models, DECISIONS, status_of)
         try:
             check_nothing_lost(previous.compiled, compiled, snapshot.models)
         except ContractError:
-            await self._unload(snapshot, previous.snapshot)
+            await self._unload(snapshot.versions() - previous.snapshot.versions())
             raise
-        self.live = Generation(snapshot, contracts, compiled)
-        tell(self.live)
+        tell_faults(faults, self._faults)
+        changed = snapshot != previous.snapshot or faults != self._faults
+        self._faults = faults
+        if changed:
+            self.live = Generation(snapshot, contracts, compiled)
+        return changed
 
     async def release(self, previous: Generation) -> None:
         """Unloads what only an earlier generation served; its calls under way finish first."""
-        await self._unload(previous.snapshot, self.live.snapshot)
+        await self._unload(previous.snapshot.versions() - self.live.snapshot.versions())
 
-    def _further_contracts(self) -> list[bytes]:
-        return [path.read_bytes() for path in sorted(self._contracts.glob("*.binpb"))]
+    async def _load(self, snapshot: Snapshot, faults: dict[str, str]) -> Snapshot:
+        models = {}
+        for name, model in snapshot.models.items():
+            try:
+                models[name] = await self._load_model(model)
+            except CatalogError as error:
+                faults[name] = error.message
+                if name in self.live.snapshot.models:
+                    models[name] = self.live.snapshot.models[name]
+        return replace(snapshot, models=models)
 
-    async def _load(self, snapshot: Snapshot) -> Snapshot:
-        self._failed = {name: reason for name, reason in self._failed.items() if name in snapshot.models}
-        models = {name: await self._load_model(model) for name, model in snapshot.models.items()}
-        return replace(snapshot, models={name: model for name, model in models.items() if model is not None})
+    async def _load_model(self, model: Model) -> Model:
+        """Loads every version of a model, or none.
 
-    async def _load_model(self, model: Model) -> Model | None:
+        Raises:
+            CatalogError: One cannot be loaded.
+        """
+        versions = set(model.versions.values())
         try:
-            for version in model.versions.values():
+            for version in versions:
                 await self._lanes.load(version)
-        except CatalogError as error:
-            if self._failed.get(model.name) != error.message:
-                log.error("model cannot be loaded", model=model.name, reason=error.message)
-            self._failed[model.name] = error.message
-            return self.live.snapshot.models.get(model.name)
-        self._failed.pop(model.name, None)
+        except CatalogError:
+            await self._unload(versions - self.live.snapshot.versions())
+            raise
         return model
 
-    async def _unload(self, snapshot: Snapshot, kept: Snapshot) -> None:
-        for version in snapshot.versions() - kept.versions():
+    async def _unload(self, versions: Iterable[ModelVersion]) -> None:
+        for version in versions:
             await self._lanes.unload(version)
+
+
+def read_sets(folder: Path, faults: dict[str, str]) -> dict[str, bytes]:
+    """Reads the descriptor sets of a folder, by path; notes those that cannot be read."""
+    contents = {}
+    for path in sorted(folder.glob("*.binpb")):
+        try:
+            contents[str(path)] = path.read_bytes()
+        except OSError as error:
+            faults[str(path)] = f"cannot be read: {error.strerror}"
+    return contents
 
 
 def check_nothing_lost(previous: Compiled, following: Compiled, models: Mapping[str, Model]) -> None:
@@ -126,6 +146,13 @@ def check_nothing_lost(previous: Compiled, following: Compiled, models: Mapping[
     for path, error in following.refused.items():
         if path in previous.methods and error.metadata.get("model") in models:
             raise error
+
+
+def tell_faults(faults: Mapping[str, str], known: Mapping[str, str]) -> None:
+    """Logs models and descriptor sets that are left out, each once."""
+    for name, reason in faults.items():
+        if known.get(name) != reason:
+            log.error("left out", what=name, reason=reason)
 
 
 def tell(generation: Generation) -> None:

@@ -2,8 +2,28 @@
 
 import logging
 import sys
+from contextlib import suppress
+from typing import TextIO
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+
+
+class Unfailing:
+    """A stream that loses what it cannot write: a full disk or a closed pipe must not stop the gateway."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Writes, if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flushes, if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def configure_logs(level: str) -> None:
@@ -13,14 +33,16 @@ def configure_logs(level: str) -> None:
         level: Lowest level that is written, such as `info`.
     """
     terminal = sys.stderr.isatty()
+    tracebacks = ExceptionDictTransformer(show_locals=False)  # locals hold keys and customers' data
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if terminal else [structlog.processors.dict_tracebacks]),
-            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+            *([] if terminal else [structlog.processors.ExceptionRenderer(tracebacks)]),
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+            if terminal
+            else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.PrintLoggerFactory(Unfailing(sys.stderr)),  # type: ignore[arg-type] # all it uses of a file
     )

@@ -36,7 +36,7 @@ def pinned_arm(model: Model, version: str) -> Arm:
         NotFound: The version is not live.
         InvalidRequest: The version is not a number.
     """
-    if not version.isdecimal() or len(version) > MOST_DIGITS or int(version) == 0:
+    if not (version.isascii() and version.isdecimal()) or len(version) > MOST_DIGITS or int(version) == 0:
         raise InvalidRequest(
             "INVALID_FIELD",
             f"failed to get model version from specified version string '{version}' (details: stol), "

@@ -49,4 +49,4 @@ def read_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(map(str, first["loc"]))
-        raise ConfigurationError("INTERNAL", f"GAPURA_{name.upper()}: {first['msg']}") from error
+        raise ConfigurationError(f"GAPURA_{name.upper()}: {first['msg']}") from error

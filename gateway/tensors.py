@@ -72,6 +72,8 @@ def element_offsets(data: bytes, count: int) -> list[int]:
     Raises:
         ValueError: The data holds fewer or more elements.
     """
+    if count * LENGTH_BYTES > len(data):
+        raise ValueError(f"{len(data)} bytes do not hold exactly {count} elements, each behind its 4-byte length")
     offsets, position = [0], 0
     for _ in range(count):
         position += LENGTH_BYTES + int.from_bytes(data[position : position + LENGTH_BYTES], "little")

@@ -12,32 +12,36 @@ import click
 from hub.chatter import silence_mlflow
 from hub.errors import HubError
 
+_OWN = ("converters", "erpml", "gapura_client", "gateway", "hub")
 _INTERRUPTED = 130  # as a shell says it
 
 _Parameters = ParamSpec("_Parameters")
 
 
-def _explained(command: Callable[_Parameters, None]) -> Callable[_Parameters, None]:
-    """Turns what can go wrong into one message and exit status 1."""
+def _explained(extra: str) -> Callable[[Callable[_Parameters, None]], Callable[_Parameters, None]]:
+    """Turns what can go wrong with a command, which needs an extra, into one message and exit status 1."""
 
-    @functools.wraps(command)
-    def run(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> None:
-        silence_mlflow()
-        try:
-            command(*args, **kwargs)
-        except HubError as error:
-            raise click.ClickException(str(error)) from error
-        except OSError as error:  # a full disk, a folder that may not be written: it names the file
-            raise click.ClickException(str(error)) from error
-        except ModuleNotFoundError as error:
-            raise click.ClickException(f"{error.name} is not installed: pip install 'gapura[train]'") from error
+    def explain(command: Callable[_Parameters, None]) -> Callable[_Parameters, None]:
+        @functools.wraps(command)
+        def run(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> None:
+            silence_mlflow()
+            try:
+                command(*args, **kwargs)
+            except (HubError, OSError) as error:  # a full disk names the file
+                raise click.ClickException(str(error)) from error
+            except ModuleNotFoundError as error:
+                if (error.name or "").partition(".")[0] in _OWN:
+                    raise
+                raise click.ClickException(f"{error.name} is not installed: pip install 'gapura[{extra}]'") from error
 
-    return run
+        return run
+
+    return explain
 
 
 @click.command()
 @click.argument("name")
-@_explained
+@_explained("hub")
 def train(name: str) -> None:
     """Train the model NAME, such as team3/credit_scoring, and make it champion."""
     from hub.training.pipelines import find_pipeline
@@ -51,7 +55,7 @@ def train(name: str) -> None:
 
 
 @click.command()
-@_explained
+@_explained("hub")
 def publish() -> None:
     """Convert, prove and put live every model whose champion is not served yet."""
     from hub.publication import publish_all
@@ -64,7 +68,7 @@ def publish() -> None:
 @click.command()
 @click.option("--listen", default="127.0.0.1:9003", show_default=True, help="Address of the gateway, HOST:PORT.")
 @click.option("--once", is_flag=True, help="Stop after the calls instead of serving on.")
-@_explained
+@_explained("train")
 def up(listen: str, once: bool) -> None:  # noqa: FBT001 - click passes by name
     """Train and publish what is missing, start a gateway, score held-out applicants, and serve on."""
     from hub.quickstart.tour import take_tour

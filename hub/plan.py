@@ -12,7 +12,7 @@ from hub.champion import Champion
 from hub.errors import ModelRefusedError
 from hub.policy import Policy, parse_policy
 
-_FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 Holds = Callable[[str, catalog_pb2.Version], bool]
 
@@ -85,7 +85,7 @@ def plan_steps(champions: Mapping[str, Champion | None], live: catalog_pb2.Catal
 
 def same_source(champion: Champion, version: catalog_pb2.Version) -> bool:
     """Whether the version was made from the champion's artifacts."""
-    return version.source.partition("@")[0] == champion.source
+    return version.source.rpartition("@sha256:")[0] == champion.source
 
 
 def _plan_model(
@@ -97,7 +97,9 @@ def _plan_model(
     if champion is None:
         return Withdraw(name) if live else None
     if not _FOLDER_NAME.fullmatch(name):
-        return Refuse(champion, "the name must be letters, digits, '_', '-' and '.': rename the registered model")
+        return Refuse(
+            champion, "the name must be up to 200 letters, digits, '_', '-' and '.': rename the registered model"
+        )
     try:
         policy = parse_policy(champion.tags)
     except ModelRefusedError as error:

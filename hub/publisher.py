@@ -92,7 +92,7 @@ class Publisher:
         champion = step.champion
         try:
             result, detail = self._put_live(step)
-        except (ConversionError, ModelRefusedError) as error:
+        except (ConversionError, ModelRefusedError, OSError) as error:  # a full disk names the file
             return self._refuse(champion, str(error))
         self._write_status(champion.name, champion.version)
         return Outcome(champion.name, champion.version, result, detail)

@@ -1,7 +1,8 @@
 """MLflow, the system of record: registered models, their versions, aliases and tags."""
 
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from hub.champion import ALIAS, Champion
 from hub.chatter import without_warnings
 from hub.errors import HubError, ModelRefusedError
+from hub.settings import SQLITE
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -25,9 +27,10 @@ class ModelRegistry:
         Raises:
             HubError: The registry cannot be reached or read.
         """
+        require_database(uri)
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
-        with _translated(), without_warnings():
+        with translated(), without_warnings():
             self._client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
             self._client.search_experiments(max_results=1)
 
@@ -38,7 +41,7 @@ class ModelRegistry:
             name: Name of the experiment.
             artifact_uri: Where its runs keep artifacts; None leaves that to the server.
         """
-        with _translated():
+        with translated():
             experiment = self._client.get_experiment_by_name(name)
             if experiment is not None:
                 return str(experiment.experiment_id)
@@ -46,7 +49,7 @@ class ModelRegistry:
 
     def register(self, name: str, source: str, run_id: str, tags: Mapping[str, str]) -> int:
         """Adds a version to a model, which is registered where it is new; returns its number."""
-        with _translated():
+        with translated():
             if not self._client.search_registered_models(f"name = '{name}'"):
                 self._client.create_registered_model(name)
             for key, value in tags.items():
@@ -56,17 +59,17 @@ class ModelRegistry:
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Points an alias at a version."""
-        with _translated():
+        with translated():
             self._client.set_registered_model_alias(name, alias, str(version))
 
     def champions(self) -> dict[str, Champion | None]:
         """Returns every registered model by name, with its champion or None where the alias is not set."""
-        with _translated():
+        with translated():
             return {model.name: self._champion_of(model) for model in self._registered()}
 
     def write_tags(self, name: str, version: int, tags: Mapping[str, str]) -> None:
         """Sets tags of a version; those that already have their value are not written."""
-        with _translated():
+        with translated():
             known = self._client.get_model_version(name, str(version)).tags
             for key, value in tags.items():
                 if known.get(key) != value:
@@ -74,7 +77,7 @@ class ModelRegistry:
 
     def versions_with_tag(self, name: str, key: str, value: str) -> list[int]:
         """Returns the numbers of a model's versions that carry a tag."""
-        with _translated():
+        with translated():
             versions = self._client.search_model_versions(f"name = '{name}' AND tags.`{key}` = '{value}'")
             return [int(version.version) for version in versions]
 
@@ -127,9 +130,26 @@ class ModelRegistry:
         )
 
 
+def require_database(uri: str) -> None:
+    """Makes sure that a SQLite registry can be opened: MLflow would try again for minutes, in silence.
+
+    Raises:
+        HubError: It is no database, or cannot be opened for writing.
+    """
+    if not uri.startswith(SQLITE):
+        return
+    path = uri.removeprefix(SQLITE)
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+    except sqlite3.Error as error:
+        raise HubError(f"the registry {path} cannot be opened: {error}; check GAPURA_MLFLOW_URI") from error
+
+
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        raise HubError(f"the MLflow registry does not answer: {error}") from error
+        raise HubError(f"the MLflow registry refused or did not answer: {error}; check GAPURA_MLFLOW_URI") from error

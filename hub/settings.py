@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_SQLITE = "sqlite:///"
+SQLITE = "sqlite:///"
 
 
 class HubSettings(BaseSettings):
@@ -27,15 +27,15 @@ class HubSettings(BaseSettings):
     @property
     def registry_uri(self) -> str:
         """`mlflow_uri`; a SQLite path in it is absolute and its folder exists."""
-        if not self.mlflow_uri.startswith(_SQLITE):
+        if not self.mlflow_uri.startswith(SQLITE):
             return self.mlflow_uri
-        database = Path(self.mlflow_uri.removeprefix(_SQLITE)).absolute()
+        database = Path(self.mlflow_uri.removeprefix(SQLITE)).absolute()
         database.parent.mkdir(parents=True, exist_ok=True)
-        return f"{_SQLITE}{database}"
+        return f"{SQLITE}{database}"
 
     @property
     def artifact_uri(self) -> str | None:
         """Where runs of a SQLite registry keep artifacts; a server knows its own place."""
-        if not self.mlflow_uri.startswith(_SQLITE):
+        if not self.mlflow_uri.startswith(SQLITE):
             return None
         return (self.var / "mlartifacts").absolute().as_uri()

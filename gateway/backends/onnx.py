@@ -94,15 +94,13 @@ def load_version(repository: Path, version: ModelVersion) -> Loaded:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise CatalogError(
-            "MODEL_NOT_SERVED", f"cannot read {path}: {error.strerror}; publish the model again"
-        ) from error
+        raise CatalogError(f"cannot read {path}: {error.strerror}; publish the model again") from error
     if hashlib.sha256(content).hexdigest() != version.sha256:
-        raise CatalogError("MODEL_NOT_SERVED", f"{path} is not the file that was published; publish the model again")
+        raise CatalogError(f"{path} is not the file that was published; publish the model again")
     try:
         session = onnxruntime.InferenceSession(content, session_options(), providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise CatalogError("MODEL_NOT_SERVED", f"ONNX Runtime cannot load {path}: {error}") from error
+        raise CatalogError(f"ONNX Runtime cannot load {path}: {error}") from error
     return Loaded(session, read_config(repository, version))
 
 
@@ -142,10 +140,23 @@ def run(session: Any, version: ModelVersion, inputs: Tensors) -> Tensors:
 
 
 def encode_all(outputs: list[NDArray[Any]], specs: tuple[TensorSpec, ...], batch_dims: int, rows: int) -> Tensors:
-    """Packs what a session returned; the rows are those of the first output."""
-    answered = outputs[0].shape[0] if batch_dims and outputs and outputs[0].ndim else rows
+    """Packs what a session returned.
+
+    Raises:
+        ModelFailed: An output has another shape than the signature says.
+    """
+    for output, spec in zip(outputs, specs, strict=True):
+        leading, row = output.shape[:batch_dims], output.shape[batch_dims:]
+        fixed = len(row) == len(spec.dims) and all(
+            wanted in {-1, size} for size, wanted in zip(row, spec.dims, strict=True)
+        )
+        if not fixed or leading != (rows,) * batch_dims:
+            raise ModelFailed(
+                "MODEL_FAILED",
+                f"output '{spec.name}' has shape {list(output.shape)} for {rows} rows of {list(spec.dims)}",
+            )
     return Tensors(
-        rows=answered,
+        rows=rows,
         shapes=tuple(output.shape[batch_dims:] for output in outputs),
         data=tuple(encode(output, spec.datatype) for output, spec in zip(outputs, specs, strict=True)),
     )

@@ -1,12 +1,14 @@
 """Reads a model repository in Triton's layout: `<model>/config.pbtxt` and `<model>/<version>/model.onnx`."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from gateway.errors import CatalogError
-from gateway.types import ModelVersion
+from gateway.types import ModelVersion, TensorSpec
 
 CONFIG = "config.pbtxt"
 MODEL = "model.onnx"
@@ -27,23 +29,23 @@ def read_config(repository: Path, version: ModelVersion) -> bytes:
     try:
         config = text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
     except OSError as error:
-        raise CatalogError("MODEL_NOT_SERVED", f"cannot read {path}: {error.strerror}; publish again") from error
+        raise CatalogError(f"cannot read {path}: {error.strerror}; publish again") from error
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise CatalogError("MODEL_NOT_SERVED", f"{path} is not a model configuration: {error}") from error
+        raise CatalogError(f"{path} is not a model configuration: {error}") from error
     if described(config.input) != expected(version.signature.inputs) or config.max_batch_size != version.max_batch_size:
-        raise CatalogError("MODEL_NOT_SERVED", f"{path} and the catalog describe different inputs; publish again")
+        raise CatalogError(f"{path} and the catalog describe different inputs; publish again")
     return bytes(config.SerializeToString())
 
 
-def described(tensors: object) -> set[tuple[str, str, tuple[int, ...]]]:
+def described(tensors: Iterable[Any]) -> set[tuple[str, str, tuple[int, ...]]]:
     """Returns name, datatype and dims of tensors in a configuration."""
     names = model_config_pb2.DataType
     return {
         (tensor.name, names.Name(tensor.data_type).removeprefix("TYPE_").replace("STRING", "BYTES"), tuple(tensor.dims))
-        for tensor in tensors  # type: ignore[attr-defined] # tritonclient publishes no types
+        for tensor in tensors
     }
 
 
-def expected(specs: object) -> set[tuple[str, str, tuple[int, ...]]]:
+def expected(specs: Iterable[TensorSpec]) -> set[tuple[str, str, tuple[int, ...]]]:
     """Returns name, datatype and dims of tensors in the catalog."""
-    return {(spec.name, spec.datatype, spec.dims) for spec in specs}  # type: ignore[attr-defined] # as above
+    return {(spec.name, spec.datatype, spec.dims) for spec in specs}

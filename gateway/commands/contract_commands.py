@@ -1,6 +1,5 @@
 """The commands that compiled contracts make: one per service that scores one thing, else a group of its methods."""
 
-import importlib.resources
 import re
 from collections import Counter
 from pathlib import Path
@@ -10,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from gateway.commands.contract_methods import Service, read_services
 from gateway.commands.method_command import command_for
+from gateway.contracts.descriptors import built_in_contracts
 
 
 def contract_commands(extra: Path | None) -> dict[str, click.Command]:
@@ -27,7 +27,7 @@ def contract_commands(extra: Path | None) -> dict[str, click.Command]:
 
 
 def _services(extra: Path | None) -> tuple[Service, ...]:
-    own = (importlib.resources.files("erpml") / "contracts.binpb").read_bytes()
+    own = built_in_contracts()
     try:
         return read_services([own] if extra is None else [own, extra.read_bytes()])
     except (DecodeError, TypeError) as error:

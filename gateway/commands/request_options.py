@@ -82,14 +82,17 @@ def _read(text: str) -> str:
         return text
     try:
         return Path(text[1:]).read_text(encoding="utf-8")
-    except OSError as error:
-        raise click.BadParameter(f"cannot read {text[1:]}: {error.strerror}", param_hint="--json") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"cannot read {text[1:]}: {error}", param_hint="--json") from error
 
 
 def _parse(method: Method, text: str, request: Message) -> None:
     try:
-        json_format.Parse(text, request, descriptor_pool=method.pool)
-    except json_format.ParseError as error:
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise click.BadParameter("the request must be a JSON object, such as {}", param_hint="--json")
+        json_format.ParseDict(content, request, descriptor_pool=method.pool)
+    except (json_format.ParseError, ValueError) as error:
         raise click.BadParameter(str(error), param_hint="--json") from error
 
 

@@ -29,20 +29,18 @@ def add(name: str, globs: tuple[str, ...], key_file: Path | None) -> None:
 
     from gateway.settings import read_settings
     from gateway.tenancy.keys import new_key
-    from gateway.tenancy.policies import KeyEntry, TenantPolicy, TenantsFile, read_tenants, write_tenants
+    from gateway.tenancy.policies import KeyEntry, TenantPolicy, changing_tenants
 
+    key, hashed = new_key()
     try:
-        path = read_settings().tenants
-        known = {tenant.name: tenant for tenant in read_tenants(path).tenants} if path.exists() else {}
-        key, hashed = new_key()
-        keys = known[name].keys if name in known else ()
-        known[name] = TenantPolicy(name=name, models=globs, keys=(*keys, KeyEntry.of(hashed)))
+        with changing_tenants(read_settings().tenants) as known:
+            keys = known[name].keys if name in known else ()
+            known[name] = TenantPolicy(name=name, models=globs, keys=(*keys, KeyEntry.of(hashed)))
+            hand_over(key, key_file)
     except ConfigurationError as error:
         raise click.ClickException(error.message) from error
     except ValidationError as error:
         raise click.BadParameter(f"{name!r} is not a tenant name: use a-z, 0-9, - and _") from error
-    write_tenants(path, TenantsFile(tenants=tuple(known.values())))
-    hand_over(key, key_file)
 
 
 @tenants.command("list")
@@ -66,6 +64,7 @@ def hand_over(key: str, key_file: Path | None) -> None:
         return
     key_file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.fchmod(descriptor, 0o600)  # a file that was there keeps its mode
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{key}\n")
     click.echo(f"key written to {key_file}")

@@ -1,9 +1,11 @@
 """Compiles output tensors into response fields: elements, bands, and what a decision adds."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
+from keyword import iskeyword
 from math import prod
 from secrets import token_hex
 from struct import Struct
@@ -16,9 +18,10 @@ from google.protobuf.descriptor import FieldDescriptor
 from gateway.contracts.columns import FLOAT_FIELDS, FLOATS, misfit
 from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.contracts.rows import STRUCT_CODES
+from gateway.errors import ModelFailed
 from gateway.interfaces import Decide, Decision
 from gateway.tensors import ELEMENT_BYTES
-from gateway.types import Arm, Policy, Signature, Tensors
+from gateway.types import Arm, ModelVersion, Policy, Signature, Tensors
 
 # A request, outputs and the position of its row -> the response message; raises InvalidRequest.
 FillAnswer = Callable[[Any, Tensors, int], Any]
@@ -49,20 +52,7 @@ class Step:
 
 
 def compile_answer(method: AnnotatedMethod, arm: Arm, policy: Policy, decision: Decision | None) -> FillAnswer:
-    """Compiles the response of one arm.
-
-    Like the packers of rows it is written as source, one assignment per field, and compiled:
-
-        def fill(request, outputs, row):
-            response = parse(template)
-            response.default_probability = read_default_probability(outputs.data[1], row * 8 + 4)[0]
-            response.risk_category = bisect_left(bounds_risk_category, response.default_probability) + 1
-            decided = decide(request, response)
-            response.credit_limit_minor = decided['credit_limit_minor']
-            response.prediction.prediction_id = f'{prefix}-{next(numbers):x}'
-            return response
-
-    The id is one that no other process and no later run gives: a random prefix and a count.
+    """Compiles the response of one arm; its source is what `write_source` writes.
 
     Raises:
         ContractError: A response field is filled by nobody, or by something that does not fit it.
@@ -73,30 +63,59 @@ def compile_answer(method: AnnotatedMethod, arm: Arm, policy: Policy, decision: 
     decided = [Step(name, f"decided[{name!r}]", {}) for name in (decision.fills if decision else ())]
     info = info_field(method)
     check_filled(method, {step.field for step in (*steps, *decided)} | {info})
-    lines = [f"response.{step.field} = {step.expression}" for step in steps]
-    lines += ["decided = decide(request, response)"] if decide else []
-    lines += [f"response.{step.field} = {step.expression}" for step in decided]
-    body = "\n    ".join(lines)
-    source = f"""
-def fill(request, outputs, row):
-    response = parse(template)
-    {body}
-    response.{info}.prediction_id = f'{{prefix}}-{{next(numbers):x}}'
-    return response
-"""
     names: dict[str, Any] = {
         "parse": method.response.FromString,
         "template": info_template(method, info, arm),
         "bisect_left": bisect_left,
+        "number": partial(require_number, arm.version),
         "decide": decide,
         "prefix": token_hex(8),
         "numbers": count(1),
     }
     for step in steps:
         names |= step.names
-    exec(source, names)  # noqa: S102 - made of field names that protoc has accepted, and of numbers
+    source = write_source(steps, decided, info)
+    exec(source, names)  # noqa: S102 - of names that a descriptor pool accepts: letters, digits and _
     fill: FillAnswer = names["fill"]
     return fill
+
+
+def write_source(steps: Sequence[Step], decided: Sequence[Step], info: str) -> str:
+    """Writes the function that fills a response, one assignment per field, like the packers of rows:
+
+        def fill(request, outputs, row):
+            response = parse(template)
+            response.default_probability = number(read_default_probability(outputs.data[1], row * 8 + 4)[0])
+            response.risk_category = bisect_left(bounds_risk_category, response.default_probability) + 1
+            decided = decide(request, response)
+            response.credit_limit_minor = decided['credit_limit_minor']
+            response.prediction.prediction_id = f'{prefix}-{next(numbers):x}'
+            return response
+
+    The id is one that no other process and no later run gives: a random prefix and a count.
+    """  # noqa: D415 - the colon introduces the example
+    lines = ["response = parse(template)"]
+    lines += [f"response.{step.field} = {step.expression}" for step in steps]
+    lines += ["decided = decide(request, response)"] if decided else []
+    lines += [f"response.{step.field} = {step.expression}" for step in decided]
+    lines += [f"response.{info}.prediction_id = f'{{prefix}}-{{next(numbers):x}}'", "return response"]
+    return "def fill(request, outputs, row):\n    " + "\n    ".join(lines)
+
+
+def require_number(version: ModelVersion, value: float) -> float:
+    """Lets a number pass: a score that is none would fall into the lowest band.
+
+    Raises:
+        ModelFailed: The model answered NaN.
+    """
+    if value != value:  # noqa: PLR0124 - only NaN differs from itself
+        raise ModelFailed(
+            "MODEL_FAILED",
+            f"model '{version.model}' version {version.number} answered NaN to this request",
+            model=version.model,
+            version=str(version.number),
+        )
+    return value
 
 
 def effective_policy(method: AnnotatedMethod, policy: Policy) -> Policy:
@@ -109,7 +128,7 @@ def effective_policy(method: AnnotatedMethod, policy: Policy) -> Policy:
 def annotations(method: AnnotatedMethod, extension: Any) -> Iterator[tuple[str, Any]]:
     """Yields name and annotation of every response field that carries the extension."""
     for field in method.response.DESCRIPTOR.fields:
-        options = method.options[field.full_name]
+        options = field.GetOptions()
         if options.HasExtension(extension):
             yield field.name, options.Extensions[extension]
 
@@ -145,6 +164,7 @@ def element_step(method: AnnotatedMethod, signature: Signature, name: str, outpu
         raise misfit(method, f"'{name}' cannot hold an element of '{spec.name}', a {spec.datatype}")
     size = ELEMENT_BYTES[spec.datatype]
     expression = f"read_{name}(outputs.data[{position}], row * {prod(spec.dims) * size} + {output.element * size})[0]"
+    expression = f"number({expression})" if spec.datatype in FLOATS else expression
     return Step(name, expression, {f"read_{name}": Struct(f"<{STRUCT_CODES[spec.datatype]}").unpack_from})
 
 
@@ -201,12 +221,15 @@ def info_template(method: AnnotatedMethod, info: str, arm: Arm) -> bytes:
 
 
 def check_filled(method: AnnotatedMethod, filled: set[str]) -> None:
-    """Checks that every response field is filled by somebody.
+    """Checks that every response field is filled by somebody and can be read by everybody.
 
     Raises:
-        ContractError: One is not.
+        ContractError: One is not, or cannot.
     """
     fields: list[FieldDescriptor] = method.response.DESCRIPTOR.fields
+    keyword = next((field.name for field in fields if iskeyword(field.name)), None)
+    if keyword is not None:
+        raise misfit(method, f"'{keyword}' is a keyword of Python, so that no Python caller could read it: rename it")
     empty = [field.name for field in fields if field.name not in filled]
     if empty:
         raise misfit(method, f"nobody fills {', '.join(empty)}: annotate it or add a decision function")

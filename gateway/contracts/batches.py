@@ -1,6 +1,6 @@
 """Typed batch methods: many items of one call, scored together, each with its own answer or error."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,14 @@ from google.rpc import status_pb2
 from gateway.contracts.bindings import TypedMethod, parse_message
 from gateway.contracts.columns import misfit
 from gateway.contracts.descriptors import AnnotatedMethod
-from gateway.errors import InvalidRequest
+from gateway.errors import GatewayError, InvalidFields, InvalidRequest
 from gateway.types import Arm, Tensors
 
 MOST_ITEMS = 512
 STATUS = status_pb2.Status.DESCRIPTOR.full_name
 
 # An error -> its serialised google.rpc.Status.
-StatusOf = Callable[[InvalidRequest], bytes]
+StatusOf = Callable[[GatewayError], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,13 @@ class BatchMethod:
         response, row = self.response(), 0
         results = getattr(response, self.results)
         for position, item in enumerate(getattr(request, self.items)):
-            result, error = results.add(), left_out.get(position)
+            result = results.add()
+            error: GatewayError | None = left_out.get(position)
             if error is None:
                 try:
                     getattr(result, self.answered).CopyFrom(fill(item, outputs, row))
-                except InvalidRequest as refusal:
-                    error = refusal
+                except GatewayError as failure:
+                    error = failure
                 row += 1
             if error is not None:
                 getattr(result, self.refused).MergeFromString(self.status_of(error))
@@ -92,14 +93,16 @@ class BatchMethod:
     def _check_size(self, items: int, arm: Arm) -> None:
         limit = min(MOST_ITEMS, arm.version.max_batch_size)
         if not items:
-            raise InvalidRequest("INVALID_FIELD", f"{self.items}: is required; send 1 to {limit} items")
+            raise InvalidFields([(self.items, f"is required; send 1 to {limit} items")])
         if items > limit:
             raise InvalidRequest(
                 "BATCH_TOO_LARGE", f"{items} items in one call; send at most {limit}", limit=str(limit)
             )
 
 
-def bind_batch(method: AnnotatedMethod, item: TypedMethod, item_response: Any, status_of: StatusOf) -> BatchMethod:
+def bind_batch(
+    method: AnnotatedMethod, item: TypedMethod, item_response: Any, arms: Sequence[Arm], status_of: StatusOf
+) -> BatchMethod:
     """Binds a batch method to the method that scores one item.
 
     Raises:
@@ -109,6 +112,8 @@ def bind_batch(method: AnnotatedMethod, item: TypedMethod, item_response: Any, s
     results, result = repeated_field(method, method.response.DESCRIPTOR)
     if asked is not item.request.DESCRIPTOR:
         raise misfit(method, f"'{items}' must hold {item.request.DESCRIPTOR.full_name}")
+    if not all(arm.version.max_batch_size for arm in arms):
+        raise misfit(method, f"model '{item.model}' takes no batches")
     fields = {field.message_type.full_name: field.name for field in result.fields if field.message_type}
     if item_response.DESCRIPTOR.full_name not in fields or STATUS not in fields:
         raise misfit(method, f"'{results}' must offer {item_response.DESCRIPTOR.full_name} or {STATUS}")

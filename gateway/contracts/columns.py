@@ -1,8 +1,7 @@
 """Reads which request fields feed which columns of a model, and whether they fit."""
 
 from dataclasses import dataclass
-from math import inf
-from typing import Any
+from math import inf, prod
 
 from erpml.annotations.v1 import annotations_pb2
 from google.api import field_behavior_pb2
@@ -57,7 +56,11 @@ def match_columns(method: AnnotatedMethod, signature: Signature) -> list[list[Co
     Raises:
         ContractError: A field names no column, a column has no field, or a field does not fit its tensor.
     """
-    fed = {column.name: column for column in annotated_columns(method)}
+    annotated = annotated_columns(method)
+    fed = {column.name: column for column in annotated}
+    twice = next((column for column in annotated if fed[column.name] is not column), None)
+    if twice is not None:
+        raise misfit(method, f"fields '{twice.field}' and '{fed[twice.name].field}' both feed '{twice.name}'")
     wanted = [name for spec in signature.inputs for name in column_names(spec)]
     for name, column in fed.items():
         if name not in wanted:
@@ -77,16 +80,22 @@ def column_names(spec: TensorSpec) -> tuple[str, ...]:
 
 
 def annotated_columns(method: AnnotatedMethod) -> list[Column]:
-    """Returns the columns that the fields of a request feed."""
-    return [
-        read_column(field, options)
-        for field in method.request.DESCRIPTOR.fields
-        if (options := method.options[field.full_name]).HasExtension(annotations_pb2.input)
-    ]
+    """Returns the columns that the fields of a request feed.
+
+    Raises:
+        ContractError: A field that is not one number, text or truth value is annotated.
+    """
+    fields: list[FieldDescriptor] = method.request.DESCRIPTOR.fields
+    fed = [field for field in fields if field.GetOptions().HasExtension(annotations_pb2.input)]
+    for field in fed:
+        if field.is_repeated or field.message_type is not None or field.type == FieldDescriptor.TYPE_BYTES:
+            raise misfit(method, f"field '{field.name}' must be one number, string or bool to feed a column")
+    return [read_column(field) for field in fed]
 
 
-def read_column(field: FieldDescriptor, options: Any) -> Column:
+def read_column(field: FieldDescriptor) -> Column:
     """Reads the annotations of one field."""
+    options = field.GetOptions()
     fed = options.Extensions[annotations_pb2.input]
     return Column(
         field=field.name,
@@ -105,7 +114,7 @@ def check_tensor(method: AnnotatedMethod, spec: TensorSpec, columns: list[Column
     Raises:
         ContractError: The tensor holds more than the columns, or a field does not fit it.
     """
-    if any(size not in {1, len(columns)} for size in spec.dims) or spec.dims.count(len(columns)) < (len(columns) > 1):
+    if min(spec.dims, default=1) < 0 or prod(spec.dims) != len(columns):
         raise misfit(method, f"a row of '{spec.name}' has shape {list(spec.dims)}, not one element per column")
     for column in columns:
         if spec.datatype == BYTES or column.cpp_type == FieldDescriptor.CPPTYPE_STRING:
@@ -122,4 +131,4 @@ def check_tensor(method: AnnotatedMethod, spec: TensorSpec, columns: list[Column
 
 def misfit(method: AnnotatedMethod, problem: str) -> ContractError:
     """The error of a method that does not fit its model."""
-    return ContractError("MODEL_NOT_SERVED", f"{method.full_name}: {problem}", model=method.serving.model)
+    return ContractError(f"{method.full_name}: {problem}", model=method.serving.model)

@@ -43,9 +43,16 @@ def compile_methods(
     for method in known.values():
         try:
             compiled.methods[method.path] = compile_method(method, known, models, decisions, status_of)
-        except ContractError as error:
-            compiled.refused[method.path] = error
+        except Exception as error:  # noqa: BLE001 - no contract of one team may stop the others
+            reason = error.message if isinstance(error, ContractError) else f"{method.full_name}: {error!r}"
+            compiled.refused[method.path] = ContractError(reason, model=model_of(method, known))
     return compiled
+
+
+def model_of(method: AnnotatedMethod, known: Mapping[str, AnnotatedMethod]) -> str:
+    """Returns the model of a method; a batch method has that of its items."""
+    item = known.get(f"{method.service}.{method.serving.batch_of}", method)
+    return item.serving.model
 
 
 def compile_method(
@@ -60,12 +67,15 @@ def compile_method(
     Raises:
         ContractError: Its model is not live, or the two do not fit.
     """
+    if method.streaming:
+        raise ContractError(f"{method.full_name}: annotated methods are unary; remove `stream`")
     if not method.serving.batch_of:
         return compile_single(method, models, decisions)
     item = known.get(f"{method.service}.{method.serving.batch_of}")
     if item is None:
-        raise ContractError("MODEL_NOT_SERVED", f"{method.full_name}: there is no method {method.serving.batch_of}")
-    return bind_batch(method, compile_single(item, models, decisions), item.response, status_of)
+        raise ContractError(f"{method.full_name}: there is no method {method.serving.batch_of}")
+    single = compile_single(item, models, decisions)
+    return bind_batch(method, single, item.response, models[single.model].arms, status_of)
 
 
 def compile_single(
@@ -78,7 +88,5 @@ def compile_single(
     """
     name = method.serving.model
     if name not in models:
-        raise ContractError(
-            "MODEL_NOT_SERVED", f"model '{name}' is not live; publish it with `gapura publish`", model=name
-        )
+        raise ContractError(f"model '{name}' is not live; publish it with `gapura publish`", model=name)
     return bind(method, models[name], decisions.get(method.full_name))

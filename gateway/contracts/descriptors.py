@@ -7,7 +7,7 @@ from typing import Any
 
 from erpml.annotations.v1 import annotations_pb2
 from google.protobuf import descriptor_pb2, message_factory
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 
@@ -26,7 +26,7 @@ class AnnotatedMethod:
         serving: What its annotation says.
         request: Message class of the request.
         response: Message class of the response.
-        options: Options of every field of every message of its descriptor set, by full field name.
+        streaming: Whether either side streams.
     """
 
     service: str
@@ -34,7 +34,7 @@ class AnnotatedMethod:
     serving: annotations_pb2.Serving
     request: Any
     response: Any
-    options: Mapping[str, descriptor_pb2.FieldOptions]
+    streaming: bool
 
     @property
     def full_name(self) -> str:
@@ -49,10 +49,17 @@ class AnnotatedMethod:
 
 @dataclass(frozen=True, slots=True)
 class ContractSet:
-    """The files of one or more descriptor sets, linked."""
+    """The files of descriptor sets, linked.
+
+    Attributes:
+        pool: The linked files.
+        methods: Annotated methods of all sets.
+        faults: Why a set was left out, by its name.
+    """
 
     pool: DescriptorPool
     methods: tuple[AnnotatedMethod, ...]
+    faults: Mapping[str, str]
 
 
 def built_in_contracts() -> bytes:
@@ -60,79 +67,90 @@ def built_in_contracts() -> bytes:
     return (files("erpml") / BUILT_IN).read_bytes()
 
 
-def link(descriptor_sets: Iterable[bytes]) -> ContractSet:
-    """Links descriptor sets; a file that several of them carry must be the same in all.
+def link(further: Mapping[str, bytes]) -> ContractSet:
+    """Links the built-in contracts and further descriptor sets; a set that does not fit is left out.
 
-    Raises:
-        ContractError: Bytes that are no descriptor set, files that clash, or imports that are missing.
+    A file that several sets carry is taken from the first.
+
+    Args:
+        further: Descriptor sets by a name to speak of them.
     """
-    pool, linked = DescriptorPool(), dict[str, descriptor_pb2.FileDescriptorProto]()
-    for content in descriptor_sets:
-        for file in parse_set(content).file:
-            if file.name not in linked:
-                add_file(pool, file)
-                linked[file.name] = file
-    options = dict(field_options(linked.values()))
-    return ContractSet(pool, tuple(annotated_methods(pool, linked.values(), options)))
+    linked = parse_set(built_in_contracts())
+    pool, faults = pool_of(linked), dict[str, str]()
+    for name, content in further.items():
+        try:
+            wider = merge_sets(linked, parse_set(content))
+            pool, linked = pool_of(wider), wider
+        except ContractError as error:
+            faults[name] = error.message
+    methods = annotated_methods(pool, [file.name for file in linked])
+    return ContractSet(pool, tuple(methods), faults)
 
 
-def parse_set(content: bytes) -> descriptor_pb2.FileDescriptorSet:
+def parse_set(content: bytes) -> list[descriptor_pb2.FileDescriptorProto]:
     """Reads one descriptor set.
 
     Raises:
         ContractError: The bytes are no descriptor set.
     """
     try:
-        return descriptor_pb2.FileDescriptorSet.FromString(content)
+        return list(descriptor_pb2.FileDescriptorSet.FromString(content).file)
     except DecodeError as error:
-        raise ContractError(
-            "MODEL_NOT_SERVED", "not a descriptor set; write it with protoc --include_imports"
-        ) from error
+        raise ContractError("not a descriptor set; write it with protoc --include_imports") from error
+
+
+def merge_sets(
+    linked: Iterable[descriptor_pb2.FileDescriptorProto], further: Iterable[descriptor_pb2.FileDescriptorProto]
+) -> list[descriptor_pb2.FileDescriptorProto]:
+    """Returns the files of both, each once."""
+    return list({file.name: file for file in (*further, *linked)}.values())
+
+
+def pool_of(linked: Iterable[descriptor_pb2.FileDescriptorProto]) -> DescriptorPool:
+    """Links files, whatever their order.
+
+    Raises:
+        ContractError: They clash, or one imports another that is missing.
+    """
+    pool, waiting = DescriptorPool(), {file.name: file for file in linked}
+    while waiting:
+        ready = [file for file in waiting.values() if not waiting.keys() & set(file.dependency)]
+        if not ready:
+            raise ContractError(f"{', '.join(waiting)} import each other")
+        for file in ready:
+            add_file(pool, waiting.pop(file.name))
+    return pool
 
 
 def add_file(pool: DescriptorPool, file: descriptor_pb2.FileDescriptorProto) -> None:
-    """Adds one file to the pool.
+    """Adds one file, whose imports are there, to the pool.
 
     Raises:
         ContractError: It clashes with another file, or imports one that is missing.
     """
     try:
         pool.AddSerializedFile(file.SerializeToString())
-    except TypeError as error:
-        raise ContractError("MODEL_NOT_SERVED", f"{file.name} cannot be linked: {error}") from error
+        pool.FindFileByName(file.name)
+    except (KeyError, TypeError) as error:
+        raise ContractError(f"{file.name} cannot be linked: {error}; compile it with --include_imports") from error
 
 
-def field_options(
-    linked: Iterable[descriptor_pb2.FileDescriptorProto],
-) -> Iterator[tuple[str, descriptor_pb2.FieldOptions]]:
-    """Yields the options of every field of every top-level message, by full field name."""
-    for file in linked:
-        for message in file.message_type:
-            for field in message.field:
-                yield f"{file.package}.{message.name}.{field.name}", field.options
-
-
-def annotated_methods(
-    pool: DescriptorPool,
-    linked: Iterable[descriptor_pb2.FileDescriptorProto],
-    options: Mapping[str, descriptor_pb2.FieldOptions],
-) -> Iterator[AnnotatedMethod]:
+def annotated_methods(pool: DescriptorPool, names: Iterable[str]) -> Iterator[AnnotatedMethod]:
     """Yields every method with a serving annotation."""
-    for file in linked:
-        for service in file.service:
-            for method in service.method:
-                if method.options.HasExtension(annotations_pb2.serving):
-                    yield AnnotatedMethod(
-                        service=f"{file.package}.{service.name}",
-                        name=method.name,
-                        serving=method.options.Extensions[annotations_pb2.serving],
-                        request=message_class(pool, method.input_type),
-                        response=message_class(pool, method.output_type),
-                        options=options,
-                    )
+    for name in names:
+        for service in pool.FindFileByName(name).services_by_name.values():
+            for method in service.methods:
+                if method.GetOptions().HasExtension(annotations_pb2.serving):
+                    yield describe(method)
 
 
-def message_class(pool: DescriptorPool, type_name: str) -> Any:
-    """Returns the message class of a `.package.Message`."""
-    descriptor: Descriptor = pool.FindMessageTypeByName(type_name.removeprefix("."))
-    return message_factory.GetMessageClass(descriptor)
+def describe(method: MethodDescriptor) -> AnnotatedMethod:
+    """Reads an annotated method."""
+    return AnnotatedMethod(
+        service=method.containing_service.full_name,
+        name=method.name,
+        serving=method.GetOptions().Extensions[annotations_pb2.serving],
+        request=message_factory.GetMessageClass(method.input_type),
+        response=message_factory.GetMessageClass(method.output_type),
+        streaming=method.client_streaming or method.server_streaming,
+    )

@@ -8,8 +8,9 @@ from typing import Any
 
 from erpml.annotations.v1 import annotations_pb2
 from google.api import field_behavior_pb2
+from google.protobuf.descriptor import FieldDescriptor
 
-from gateway.contracts.columns import LIMITS, Column, match_columns
+from gateway.contracts.columns import LIMITS, Column, match_columns, misfit
 from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.errors import InvalidFields
 from gateway.tensors import BYTES, element
@@ -43,22 +44,34 @@ def compile_row(method: AnnotatedMethod, signature: Signature) -> PackInputs:
     Raises:
         ContractError: Fields and columns do not match.
     """
-    require = compile_required(method)
+    if not signature.inputs:
+        raise misfit(method, "the model has no inputs")
+    complete, missing = compile_required(method)
     packers = [
         compile_texts(columns) if spec.datatype == BYTES else compile_numbers(columns, spec)
         for spec, columns in zip(signature.inputs, match_columns(method, signature), strict=True)
     ]
-    only = packers[0]
 
-    def pack_one(request: Any) -> tuple[bytes, ...]:
-        require(request)
-        return (only(request),)
+    def pack_row(request: Any) -> tuple[bytes, ...]:
+        try:
+            if complete(request):
+                return tuple([pack(request) for pack in packers])
+        except InvalidFields:
+            pass
+        raise InvalidFields([*missing(request), *violations_of(packers, request)])
 
-    def pack_all(request: Any) -> tuple[bytes, ...]:
-        require(request)
-        return tuple([pack(request) for pack in packers])
+    return pack_row
 
-    return pack_one if len(packers) == 1 else pack_all
+
+def violations_of(packers: Sequence[PackRow], request: Any) -> list[tuple[str, str]]:
+    """Returns what every packer finds wrong with a request."""
+    violations: list[tuple[str, str]] = []
+    for pack in packers:
+        try:
+            pack(request)
+        except InvalidFields as error:
+            violations += error.violations
+    return violations
 
 
 def compile_numbers(columns: Sequence[Column], spec: TensorSpec) -> PackRow:
@@ -98,7 +111,7 @@ def pack_row(request):
         **{f"l{index}": low for index, low in enumerate(lows)},
         **{f"h{index}": high for index, high in enumerate(highs)},
     }
-    exec(source, names)  # noqa: S102 - made of field names that protoc has accepted, and of numbers by name
+    exec(source, names)  # noqa: S102 - of names that a descriptor pool accepts: letters, digits and _
     pack_row: PackRow = names["pack_row"]
     return pack_row
 
@@ -116,7 +129,7 @@ def compile_settlement(
             if absent and column.required:
                 violations.append((column.field, MISSING))
             elif not absent and not low <= value <= high:
-                violations.append((column.field, describe_range(column, value)))
+                violations.append((column.field, describe_range(column, value, low, high)))
         if violations:
             raise InvalidFields(violations)
         return settled
@@ -138,34 +151,47 @@ def compile_texts(columns: Sequence[Column]) -> PackRow:
     return pack_row
 
 
-def compile_required(method: AnnotatedMethod) -> Callable[[Any], None]:
-    """Compiles the check of required fields that feed no column, such as entity ids; it raises InvalidFields."""
-    required = [
-        field.name
-        for field in method.request.DESCRIPTOR.fields
-        if (options := method.options[field.full_name])
-        and field_behavior_pb2.REQUIRED in options.Extensions[field_behavior_pb2.field_behavior]
-        and not options.HasExtension(annotations_pb2.input)
-    ]
-    read = compile_reader(required) if required else lambda request: ()  # noqa: ARG005 - reads nothing
+def compile_required(
+    method: AnnotatedMethod,
+) -> tuple[Callable[[Any], object], Callable[[Any], list[tuple[str, str]]]]:
+    """Compiles the check of required fields that feed no column, such as entity ids.
 
-    def check(request: Any) -> None:
-        if not all(read(request)):
-            raise InvalidFields([(name, MISSING) for name in required if not getattr(request, name)])
+    Returns:
+        What says whether a request has them all, as a truth value, and what names those that it lacks.
 
-    return check
+    Raises:
+        ContractError: The absence of a required field cannot be told from a zero.
+    """
+    required = [field for field in method.request.DESCRIPTOR.fields if required_elsewhere(field)]
+    for field in required:
+        if not (field.has_presence or field.is_repeated or field.cpp_type == field.CPPTYPE_STRING):
+            raise misfit(method, f"field '{field.name}' is required: declare it `optional` so that 0 can be told")
+    tracked = [field.name for field in required if field.has_presence]
+    filled = [field.name for field in required if not field.has_presence]
+
+    def missing(request: Any) -> list[tuple[str, str]]:
+        absent = [name for name in tracked if not request.HasField(name)]
+        return [(name, MISSING) for name in (*absent, *(name for name in filled if not getattr(request, name)))]
+
+    if len(filled) == 1 and not tracked:
+        return attrgetter(*filled), missing
+    return lambda request: not missing(request), missing
 
 
-def describe_range(column: Column, value: float) -> str:
-    """Tells what a value must be."""
+def required_elsewhere(field: FieldDescriptor) -> bool:
+    """Says whether a field is required and feeds no column."""
+    options = field.GetOptions()
+    required = field_behavior_pb2.REQUIRED in options.Extensions[field_behavior_pb2.field_behavior]
+    return required and not options.HasExtension(annotations_pb2.input)
+
+
+def describe_range(column: Column, value: float, low: float, high: float) -> str:
+    """Tells what a value must be: the bounds of the contract, and those of the tensor where they are passed."""
     if not isfinite(value):
         return f"must be a finite number, got {value}" + ("" if column.required else "; leave it out if it is unknown")
-    bounds = [
-        f"{word} {bound:g}"
-        for word, bound in (("at least", column.minimum), ("at most", column.maximum))
-        if isfinite(bound)
-    ]
-    return f"must be {' and '.join(bounds) or 'a number that the model can hold'}, got {value:g}"
+    told = [f"at least {low:.10g}"] if isfinite(column.minimum) or value < low else []
+    told += [f"at most {high:.10g}"] if isfinite(column.maximum) or value > high else []
+    return f"must be {' and '.join(told)}, got {value:.10g}"
 
 
 def compile_reader(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:

@@ -33,7 +33,8 @@ async def refuse(pipeline: Pipeline, reason: ContractError, call: Call) -> bytes
 
     Raises:
         Unauthenticated: The caller is not known.
+        PermissionDenied: The caller may not call the method's model.
         Unavailable: Otherwise.
     """
-    pipeline.tenants.admit(call)
+    pipeline.tenants.authorise(pipeline.tenants.admit(call), reason.metadata["model"])
     raise Unavailable(reason.reason, reason.message, **reason.metadata)

@@ -1,6 +1,7 @@
 """The listener on grpcio's asyncio server."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,8 @@ from gateway.interfaces import Endpoint
 from gateway.types import Call
 
 API_KEY = "x-api-key"
+UNIX, ADDRESS = "unix:", re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):(\d{1,5})", re.ASCII)
+MOST_PORT, MOST_PENDING = 65_535, 100_000
 QUIET_SECONDS, LOOK_SECONDS = 0.25, 0.02
 
 log = structlog.get_logger(__name__)
@@ -45,6 +48,9 @@ class GrpcioListener:
                 ("grpc.max_receive_message_length", max_message_bytes),
                 ("grpc.max_send_message_length", max_message_bytes),
                 ("grpc.so_reuseport", 0),
+                # Core cancels calls beyond these without a word; lanes refuse what is too much, and say so.
+                ("grpc.server.max_pending_requests", MOST_PENDING),
+                ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING),
             ],
         )
         services(self._server)
@@ -57,25 +63,29 @@ class GrpcioListener:
         Raises:
             ConfigurationError: The address cannot be bound.
         """
+        parsed = ADDRESS.fullmatch(self._address)
+        if not self._address.startswith(UNIX) and (parsed is None or int(parsed[1]) > MOST_PORT):
+            raise ConfigurationError(
+                f"'{self._address}' is no address: write host:port, such as 127.0.0.1:9003, or unix:/path"
+            )
         try:
             port = self._server.add_insecure_port(self._address)
         except RuntimeError as error:
             raise ConfigurationError(
-                "INTERNAL",
                 f"cannot listen on {self._address}: it is in use or not an address of this machine; choose another",
             ) from error
         await self._server.start()
-        return self._address if self._address.startswith("unix:") else f"{self._address.rpartition(':')[0]}:{port}"
+        return self._address if self._address.startswith(UNIX) else f"{self._address.rpartition(':')[0]}:{port}"
 
     async def stop(self, grace_seconds: float) -> None:
-        """Answers calls until none has come for a moment, at most `grace_seconds`, then refuses new ones.
+        """Answers calls until none has come for a moment, at most half of `grace_seconds`, then refuses new ones.
 
-        Stopping the server kills calls that it has received but not yet handed over; callers that do not follow
-        health checks keep sending them until they see the connection close.
+        Calls under way have the other half to finish. Stopping the server kills calls that it has received but not
+        yet handed over; callers that do not follow health checks keep sending them until the connection closes.
         """
         clock = asyncio.get_running_loop().time
         end = clock() + grace_seconds
-        while clock() < end and not self._traffic.quiet_since(clock() - QUIET_SECONDS):
+        while clock() < end - grace_seconds / 2 and not self._traffic.quiet_since(clock() - QUIET_SECONDS):
             await asyncio.sleep(LOOK_SECONDS)
         await self._server.stop(max(end - clock(), 0))
 
@@ -141,7 +151,11 @@ def read_call(message: bytes, context: Any) -> Call:
     remaining = context.time_remaining()
     if remaining is not None and remaining <= 0:
         raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline had passed when the call arrived; allow more time")
-    api_key = next((value for name, value in context.invocation_metadata() if name == API_KEY), None)
+    api_key = None
+    for name, value in context.invocation_metadata():
+        if name == API_KEY:
+            api_key = value
+            break
     deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
     return Call(message, api_key, deadline)
 

@@ -1,9 +1,9 @@
 """gRPC reflection over contracts that may be replaced while the gateway serves."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
-from google.protobuf.descriptor import FileDescriptor
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
@@ -23,13 +23,11 @@ class Reflection(reflection_pb2_grpc.ServerReflectionServicer):  # type: ignore[
         """Replaces what is known.
 
         Args:
-            pool: The linked contracts; the gateway's own files are added to it.
+            pool: The linked contracts.
             typed: Full names of the typed services.
         """
-        for file in OWN_FILES:
-            add_with_imports(pool, file)
-        own = [service.full_name for file in OWN_FILES for service in file.services_by_name.values()]
-        self._live = reflection.aio.ReflectionServicer((*typed, *own), pool=pool)
+        services = [service.full_name for file in OWN_FILES for service in file.services_by_name.values()]
+        self._live = reflection.aio.ReflectionServicer((*typed, *services), pool=BothPools(pool))
 
     async def ServerReflectionInfo(self, request_iterator: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802 - gRPC's name
         """Answers a stream of questions."""
@@ -37,8 +35,19 @@ class Reflection(reflection_pb2_grpc.ServerReflectionServicer):  # type: ignore[
             yield answer
 
 
-def add_with_imports(pool: DescriptorPool, file: FileDescriptor) -> None:
-    """Adds a file and what it imports to the pool."""
-    for imported in file.dependencies:
-        add_with_imports(pool, imported)
-    pool.AddSerializedFile(file.serialized_pb)
+class BothPools:
+    """Looks in the contracts first and then among the gateway's own files, so that names in the two never clash."""
+
+    def __init__(self, contracts: DescriptorPool) -> None:
+        self._contracts = contracts
+
+    def __getattr__(self, find: str) -> Callable[..., Any]:
+        """Returns a search in both pools; the pools have nine, named `Find...`."""
+
+        def search(*arguments: Any) -> Any:
+            try:
+                return getattr(self._contracts, find)(*arguments)
+            except KeyError:
+                return getattr(descriptor_pool.Default(), find)(*arguments)
+
+        return search

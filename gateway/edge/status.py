@@ -24,9 +24,11 @@ from gateway.errors import (
 DOMAIN = "gapura"
 DETAILS_KEY = "grpc-status-details-bin"
 
-# Clients drop a status whose metadata is over 8 KiB, and callers choose some of the text.
-MOST_CHARACTERS = 500
-MOST_VIOLATIONS = 16
+# Clients drop a status whose metadata is over 8 KiB as it travels: messages percent-encoded, details in base64, each of
+# them twice over. Callers choose some of the text.
+MOST_BYTES = 400
+MOST_VIOLATION_BYTES = 120
+MOST_VIOLATIONS = 12
 
 # The most specific class that is listed decides.
 CODES: dict[type[GatewayError], grpc.StatusCode] = {
@@ -69,7 +71,9 @@ def details_of(error: GatewayError) -> Iterator[Message]:
     if isinstance(error, InvalidFields):
         yield error_details_pb2.BadRequest(
             field_violations=[
-                error_details_pb2.BadRequest.FieldViolation(field=field, description=shorten(need))
+                error_details_pb2.BadRequest.FieldViolation(
+                    field=field, description=shorten(need, MOST_VIOLATION_BYTES)
+                )
                 for field, need in error.violations[:MOST_VIOLATIONS]
             ]
         )
@@ -79,6 +83,6 @@ def details_of(error: GatewayError) -> Iterator[Message]:
         yield retry
 
 
-def shorten(text: str) -> str:
-    """Cuts text that would not fit a status."""
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
+def shorten(text: str, most: int = MOST_BYTES) -> str:
+    """Cuts text that would not fit a status, by its bytes in UTF-8."""
+    return text if len(text.encode()) <= most else text.encode()[:most].decode("utf-8", "ignore") + "..."

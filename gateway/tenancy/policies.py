@@ -1,9 +1,12 @@
 """The tenants file: each tenant's hashed keys and the models that it may call."""
 
+import fcntl
 import os
 import re
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -79,25 +82,42 @@ def read_tenants(path: Path) -> TenantsFile:
     """
     try:
         content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError("INTERNAL", f"cannot read {path}: {one_line(error)}") from error
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"cannot read {path}: {one_line(error)}") from error
     try:
         return TenantsFile.model_validate({} if content is None else content)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigurationError("INTERNAL", f"{path}: {place}: {first['msg']}") from error
+        raise ConfigurationError(f"{path}: {place}: {first['msg']}") from error
+
+
+@contextmanager
+def changing_tenants(path: Path) -> Iterator[dict[str, TenantPolicy]]:
+    """Yields the tenants by name, to be changed, and replaces the file in one step; others who change it wait.
+
+    Raises:
+        ConfigurationError: The file is not valid, or cannot be written. It stays as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_name(f".{path.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            known = {tenant.name: tenant for tenant in read_tenants(path).tenants} if path.exists() else {}
+            yield known
+            write_tenants(path, TenantsFile(tenants=tuple(known.values())))
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {error.filename or path}: {error.strerror}") from error
 
 
 def write_tenants(path: Path, content: TenantsFile) -> None:
     """Replaces the file in one step; only its owner may read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "w") as file:
         yaml.safe_dump(content.model_dump(mode="json"), file, sort_keys=False)
         file.flush()
         os.fsync(file.fileno())
-    Path(scratch).replace(path)
+    Path(scratch).replace(path.resolve())
 
 
 def one_line(error: Exception) -> str:

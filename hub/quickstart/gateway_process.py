@@ -16,6 +16,7 @@ _READY_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 _LAST_LINES = 8
+_IMPATIENT = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200))
 
 
 class GatewayProcess:
@@ -49,7 +50,7 @@ class GatewayProcess:
             HubError: The gateway ended, or takes too long.
         """
         deadline = time.monotonic() + _READY_SECONDS
-        with gapura_client.connect(target, timeout_seconds=1.0) as channel:
+        with gapura_client.connect(target, timeout_seconds=1.0, options=_IMPATIENT) as channel:
             health = health_pb2_grpc.HealthStub(channel)
             while not _is_serving(health, service):
                 self.check()

@@ -19,6 +19,7 @@ from hub.quickstart.scoring import measure_auc, score_one_by_one
 from hub.quickstart.steps import Say, Steps
 from hub.quickstart.summary import explain_calls, tabulate
 from hub.registry import ModelRegistry
+from hub.repository import Repository
 from hub.settings import HubSettings
 from hub.training.applicants import read_applicants
 from hub.training.credit_scoring import MODEL
@@ -35,7 +36,7 @@ def take_tour(settings: HubSettings, listen: str, *, once: bool) -> None:
 
     Raises:
         HubError: A step failed; the message says why.
-        KeyboardInterrupt: A signal came before the gateway served.
+        KeyboardInterrupt: A signal came before the calls were over.
     """
     require_free(listen)
     interruption, steps = Interruption(), Steps()
@@ -63,8 +64,9 @@ def _prepare(settings: HubSettings, steps: Steps) -> None:
             train_and_register(find_pipeline(_PIPELINE), settings, say)
     with steps.step("publish") as say:
         publish_all(settings, say)
-        if find_model(read_catalog(settings.catalog), MODEL) is None:
-            raise HubError(f"{MODEL} is not live: the reason stands above")
+        live, repository = find_model(read_catalog(settings.catalog), MODEL), Repository(settings.repository)
+        if live is None or not all(repository.holds(MODEL, version) for version in live.versions):
+            raise HubError(f"{MODEL} cannot be served: the reason stands above")
     with steps.step("add a tenant") as say:
         _add_tenant(settings, say)
 
@@ -74,18 +76,7 @@ def _add_tenant(settings: HubSettings, say: Say) -> None:
     if key.exists() and settings.tenants.exists():
         say(f"nothing to do: its key is in {key}")
         return
-    command = [
-        sys.executable,
-        "-m",
-        "gateway",
-        "tenants",
-        "add",
-        "team3",
-        "--models",
-        "team3_*",
-        "--key-file",
-        str(key),
-    ]
+    command = [sys.executable, "-m", "gateway", "tenants", "add", "team3", "--models", "team3_*"]
     done = subprocess.run([*command, "--key-file", str(key)], capture_output=True, text=True, check=False)  # noqa: S603 - our own command
     if done.returncode:
         raise HubError(f"the tenant could not be added: {done.stderr.strip()}")

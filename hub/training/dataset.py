@@ -7,12 +7,21 @@ from pathlib import Path
 
 import pandas as pd
 
+from hub.errors import HubError
+
 
 def read_or_create(path: Path, create: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """Reads a data set; creates it the first time."""
+    """Reads a data set; creates it the first time.
+
+    Raises:
+        HubError: The file is damaged.
+    """
     if not path.exists():
         write_parquet(path, create())
-    return pd.read_parquet(path)
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # what pyarrow raises of a damaged file is one of them
+        raise HubError(f"{path} is damaged ({error}): remove it and try again") from error
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:

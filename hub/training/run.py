@@ -13,7 +13,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from hub.artifact import PARITY_SAMPLE
 from hub.champion import ALIAS
 from hub.chatter import without_warnings
-from hub.registry import ModelRegistry
+from hub.registry import ModelRegistry, translated
 from hub.settings import HubSettings
 from hub.training.baseline import describe_training
 from hub.training.card import write_card
@@ -49,7 +49,7 @@ def register(model: TrainedModel, registry: ModelRegistry, artifact_uri: str | N
     """
     experiment = registry.open_experiment(model.name, artifact_uri)
     tags = {"team": model.team, "created_by": _user(), "model_type": model.model_type}
-    with without_warnings(), mlflow.start_run(experiment_id=experiment) as run:
+    with translated(), without_warnings(), mlflow.start_run(experiment_id=experiment) as run:
         mlflow.set_tags(tags | {"data.source": f"{model.source.title}. {model.source.origin}"})
         mlflow.set_tag("data.licence", model.source.licence)
         mlflow.log_params(dict(model.params))

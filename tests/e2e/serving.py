@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,13 @@ from contextlib import contextmanager
 
 COMMAND = (sys.executable, "-m", "gateway")
 STOP_SECONDS = 30
+
+
+def free_port() -> int:
+    """Returns a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
 
 
 def add_tenant(environment: Mapping[str, str], name: str, models: str) -> str:

@@ -158,7 +158,7 @@ def test_a_corrupt_model_changes_nothing(copied: dict[str, str]) -> None:
             message.generation += 1
             message.models[0].versions[0].sha256 = digest
             replace(Path(copied["GAPURA_CATALOG"]), message.SerializeToString())
-            assert wait_for(process, "model cannot be loaded")["model"] == MODEL
+            assert wait_for(process, "left out")["what"] == MODEL
             assert CreditServiceStub(channel).ScoreCredit(GOOD).prediction.version == 1
 
 

@@ -6,6 +6,11 @@ from pathlib import Path
 from google.api import http_pb2
 from grpc_tools import protoc
 
+from gateway.contracts.bindings import TypedMethod, bind
+from gateway.contracts.descriptors import link
+from gateway.types import ModelVersion
+from tests.gateway.models import live
+
 PROTOS = Path(__file__).parents[2] / "protos"
 
 HEAD = """
@@ -56,3 +61,10 @@ def fed(column: str, rest: str = "") -> str:
 
 REQUIRED = "(google.api.field_behavior) = REQUIRED"
 SCORE = "double score = 1 [(erpml.annotations.v1.output) = { tensor: 'y' element: 1 }];"
+
+
+def bound(folder: Path, body: str, served: ModelVersion) -> TypedMethod:
+    """Binds the `ScoreLead` of a contract to a version."""
+    methods = link({"team5": compile_contract(folder, body)}).methods
+    (method,) = (each for each in methods if "team5" in each.service)
+    return bind(method, live(served), None)

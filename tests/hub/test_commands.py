@@ -64,4 +64,4 @@ def test_a_missing_package_says_what_to_install() -> None:
     code = "import sys; sys.modules['mlflow'] = None; from hub.commands import publish; publish([])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "pip install 'gapura[train]'" in done.stderr
+    assert "pip install 'gapura[hub]'" in done.stderr

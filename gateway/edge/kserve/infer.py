@@ -13,6 +13,10 @@ from gateway.types import Arm, ModelVersion, Tensors
 NOTHING: Mapping[int, InvalidRequest] = {}
 
 
+# Parameters that change the answer. Others, such as `priority`, are hints.
+NOT_SERVED = ("shared_memory", "classification", "sequence_")
+
+
 class TensorMethod:
     """Translates `inference.ModelInferRequest` and `inference.ModelInferResponse`."""
 
@@ -37,6 +41,7 @@ class TensorMethod:
         Raises:
             InvalidRequest: A tensor is missing, or has another name, datatype, shape or size.
         """
+        check_parameters(request, arm.version)
         return read_inputs(request, arm.version), NOTHING
 
     def answer(self, request: Any, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:  # noqa: ARG002 - tensors are taken whole
@@ -55,6 +60,23 @@ class TensorMethod:
             response.outputs.add(name=spec.name, datatype=spec.datatype, shape=leading + shape)
             response.raw_output_contents.append(outputs.data[position])
         return bytes(response.SerializeToString())
+
+
+def check_parameters(request: Any, version: ModelVersion) -> None:
+    """Refuses what would otherwise be answered as if it had been done.
+
+    Raises:
+        InvalidRequest: The request asks for shared memory, classification or a sequence.
+    """
+    named = [
+        ("", request.parameters),
+        *((tensor.name, tensor.parameters) for tensor in (*request.inputs, *request.outputs)),
+    ]
+    for name, parameters in named:
+        for parameter in parameters:
+            if parameter.startswith(NOT_SERVED):
+                told = f"the parameter '{parameter}' is not served for model '{version.model}'; leave it out"
+                refuse(request, version, name, told, with_id=True)
 
 
 def wanted_outputs(request: Any, version: ModelVersion) -> list[int]:

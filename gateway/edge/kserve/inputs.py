@@ -61,6 +61,9 @@ def check_names(request: Any, version: ModelVersion, given: Mapping[str, int]) -
     for name in given:
         if name not in wanted:
             refuse(request, version, name, f"unexpected inference input '{name}' for model '{version.model}'")
+    if missing:
+        told = f"inputs sent twice, and missing required input(s) {missing} for model '{version.model}'"
+        refuse(request, version, missing[0], told, with_id=True)
 
 
 def check_rows(request: Any, version: ModelVersion, tensors: list[Any]) -> int:
@@ -77,7 +80,9 @@ def check_rows(request: Any, version: ModelVersion, tensors: list[Any]) -> int:
         refuse(request, version, "", f"every input of '{version.model}' needs the same first dimension, from 1")
     if rows > version.max_batch_size:
         limit = f"inference request batch-size must be <= {version.max_batch_size} for '{version.model}'"
-        refuse(request, version, "", limit, with_id=True)
+        raise InvalidRequest(
+            "BATCH_TOO_LARGE", told_of(request) + limit, model=version.model, limit=str(version.max_batch_size)
+        )
     return int(rows)
 
 
@@ -101,7 +106,7 @@ def check_tensor(request: Any, version: ModelVersion, tensor: Any, spec: TensorS
 def same_shape(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
     """Says whether a shape is the expected one, where -1 stands for any size."""
     return len(shape) == len(expected) and all(
-        size == wanted or (wanted == -1 and size >= 0) for size, wanted in zip(shape, expected, strict=True)
+        (size >= 0 if wanted == -1 else size == wanted) for size, wanted in zip(shape, expected, strict=True)
     )
 
 
@@ -165,5 +170,10 @@ def refuse(request: Any, version: ModelVersion, tensor: str, told: str, *, with_
     Raises:
         InvalidRequest: Always.
     """
-    prefix = f"[request id: {request.id or '<id_unknown>'}] " if with_id else ""
+    prefix = told_of(request) if with_id else ""
     raise InvalidRequest("INVALID_TENSOR", prefix + told, model=version.model, tensor=tensor)
+
+
+def told_of(request: Any) -> str:
+    """Names the request as Triton does before a message."""
+    return f"[request id: {request.id or '<id_unknown>'}] "

@@ -100,8 +100,9 @@ class KServe:
         Raises:
             GatewayError: The tenant may not call the model, or it is not live.
         """
-        config = self._pipeline.lanes.config(self._version(tenant, request))
-        return service_pb2.ModelConfigResponse(config=config_class().FromString(config))
+        response = service_pb2.ModelConfigResponse()
+        response.config.MergeFromString(self._pipeline.lanes.config(self._version(tenant, request)))
+        return response
 
     def _version(self, tenant: Tenant, request: Any) -> ModelVersion:
         self._pipeline.tenants.authorise(tenant, request.name)
@@ -113,8 +114,3 @@ def describe_tensor(spec: TensorSpec, leading: tuple[int, ...]) -> Any:
     return service_pb2.ModelMetadataResponse.TensorMetadata(
         name=spec.name, datatype=spec.datatype, shape=leading + spec.dims
     )
-
-
-def config_class() -> Any:
-    """Returns the message class of a model configuration."""
-    return type(service_pb2.ModelConfigResponse().config)

@@ -19,7 +19,7 @@ class FieldViolation:
     """One request field and what is wrong with it.
 
     Attributes:
-        field: Path of the field, as in `age_years` or `requests[3].age_years`.
+        field: Path of the field, as in `age_years` or `prices[3].amount_minor`.
         description: What the field needs.
     """
 

@@ -3,8 +3,8 @@
 isort:skip_file
 Options that bind a typed method to a registered model.
 
-A gateway reads them once, at start, and compiles every annotated method
-into plain functions: request -> rows of bytes -> model -> response.
+A gateway reads them whenever its catalog changes, and compiles every annotated
+method into plain functions: request -> rows of bytes -> model -> response.
 """
 
 from collections import abc as _abc

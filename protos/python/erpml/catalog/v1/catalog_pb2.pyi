@@ -31,7 +31,9 @@ class Catalog(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
     generation: _builtins.int
-    """Grows by one with every snapshot, from 1. A gateway never goes back."""
+    """Grows by one with every snapshot, from 1. A gateway that
+    runs never goes back.
+    """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the snapshot was written."""

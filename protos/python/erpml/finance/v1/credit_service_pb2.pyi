@@ -189,7 +189,8 @@ class ScoreCreditResponse(_message.Message):
     """Band of `default_probability`; the bounds are policy, these the defaults."""
     credit_limit_minor: _builtins.int
     """Recommended limit in minor units of `currency_code`, from 0. Zero when
-    nothing is recommended: the risk is high or the income is not known.
+    nothing is recommended: the risk is high, the income is not known, or the
+    limit would be below the smallest step.
     """
     currency_code: _builtins.str
     """ISO 4217 code of `credit_limit_minor`."""

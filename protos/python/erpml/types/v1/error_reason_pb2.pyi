@@ -27,8 +27,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_MALFORMED_MESSAGE: _ErrorReason.ValueType  # 1
     """INVALID_ARGUMENT. The bytes are not a message of the method's request type."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 2
-    """INVALID_ARGUMENT. Fields are missing, not finite or out of range.
-    `google.rpc.BadRequest` names each field and what it needs.
+    """INVALID_ARGUMENT. Fields are missing, not finite or out of range, or the
+    pinned version is no number. For typed methods `google.rpc.BadRequest` names
+    each field and what it needs.
     """
     ERROR_REASON_INVALID_TENSOR: _ErrorReason.ValueType  # 3
     """INVALID_ARGUMENT. A tensor has another name, datatype, shape or size than
@@ -83,8 +84,9 @@ ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 ERROR_REASON_MALFORMED_MESSAGE: ErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. The bytes are not a message of the method's request type."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 2
-"""INVALID_ARGUMENT. Fields are missing, not finite or out of range.
-`google.rpc.BadRequest` names each field and what it needs.
+"""INVALID_ARGUMENT. Fields are missing, not finite or out of range, or the
+pinned version is no number. For typed methods `google.rpc.BadRequest` names
+each field and what it needs.
 """
 ERROR_REASON_INVALID_TENSOR: ErrorReason.ValueType  # 3
 """INVALID_ARGUMENT. A tensor has another name, datatype, shape or size than
