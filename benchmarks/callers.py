@@ -14,7 +14,9 @@ import random
 import resource
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 
 import grpc
@@ -22,7 +24,7 @@ import uvloop
 from erpml.finance.v1 import credit_service_pb2 as credit
 from erpml.finance.v1 import credit_service_pb2_grpc
 
-from gateway.settings import read_settings
+from gateway.settings import Settings, read_settings
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, TenantsFile, write_tenants
 from gateway.testing import running_gateway
@@ -78,7 +80,7 @@ async def call_for_a_while(address: str, api_key: str, callers: int, seconds: fl
 
         async def caller(number: int) -> None:
             nonlocal calls, wrong
-            position = number
+            position = number % APPLICANTS
             while monotonic() - start < seconds:
                 answer = await stub.ScoreCredit(applicants[position], metadata=metadata)
                 wrong += answer.default_probability != alone[position]
@@ -96,14 +98,19 @@ def cpu_since(before: resource.struct_rusage) -> float:
 
 
 async def measure(callers: int, seconds: float) -> None:
-    """Runs gateway and callers, and prints what they did."""
+    """Measures with a tenant made for the purpose."""
     settings = read_settings(listen="127.0.0.1:0")
     key, hashed = new_key()
-    tenants = settings.tenants.with_name("benchmark-tenants.yaml")
     policy = TenantPolicy(name="benchmark", models=("*",), keys=(KeyEntry.of(hashed),))
-    write_tenants(tenants, TenantsFile(tenants=(policy,)))
-    async with running_gateway(settings.model_copy(update={"tenants": tenants})) as (gateway, address):
-        tenants.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        tenants = Path(folder) / "tenants.yaml"
+        write_tenants(tenants, TenantsFile(tenants=(policy,)))
+        await load_gateway(settings.model_copy(update={"tenants": tenants}), key, callers, seconds)
+
+
+async def load_gateway(settings: Settings, key: str, callers: int, seconds: float) -> None:
+    """Runs a gateway and the callers' process, and prints what they did."""
+    async with running_gateway(settings) as (gateway, address):
         before = resource.getrusage(resource.RUSAGE_SELF)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "benchmarks.callers", "--callers", str(callers), "--seconds", str(seconds),

@@ -149,6 +149,11 @@ def require_database(uri: str) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
+    """Turns MLflow's errors into ours.
+
+    Raises:
+        HubError: The registry refused or did not answer.
+    """
     try:
         yield
     except MlflowException as error:

@@ -37,10 +37,12 @@ def serve(environment: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[str
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.communicate(timeout=STOP_SECONDS)
+            process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.communicate()
+            process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
 
 
 def wait_for(process: subprocess.Popen[str], event: str) -> dict[str, str]:

@@ -94,7 +94,7 @@ def test_a_method_that_does_not_exist_is_named(channel: grpc.Channel) -> None:
 
 def test_an_expired_deadline_is_told(credit: CreditServiceStub) -> None:
     with pytest.raises(gapura_client.DeadlineExceeded) as refused:
-        credit.ScoreCredit(GOOD, timeout=0)
+        credit.ScoreCredit(GOOD, timeout=-1)
     assert refused.value.reason == "DEADLINE_EXCEEDED"
 
 
@@ -103,6 +103,12 @@ def test_cancelled_calls_leave_nothing_behind(credit: CreditServiceStub, serving
         credit.ScoreCredit.future(GOOD).cancel()
     credit.ScoreCredit(GOOD)
     assert resident_mib(serving.pid) < 400
+
+
+def test_thousands_of_simultaneous_calls_are_all_answered(credit: CreditServiceStub) -> None:
+    """The server's own queue holds 1,000 calls unless it is told otherwise, and cancels the others' callers."""
+    calls = [credit.ScoreCredit.future(GOOD, timeout=60) for _ in range(4_000)]
+    assert len({call.result().default_probability for call in calls}) == 1
 
 
 def test_a_message_above_the_limit_is_refused(serving: Serving) -> None:

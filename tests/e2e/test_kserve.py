@@ -144,3 +144,15 @@ def test_bytes_that_do_not_fill_the_tensor_are_refused(
         stub.ModelInfer(request, metadata=tuple(headers.items()))
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert message.replace("MODEL", MODEL) in str(refused.value.details())
+
+
+@pytest.mark.parametrize("parameter", ["shared_memory", "classification", "sequence_"])
+def test_what_is_not_served_is_refused_rather_than_left_undone(
+    tensors: triton.InferenceServerClient, headers: dict[str, str], parameter: str
+) -> None:
+    asked = triton.InferRequestedOutput("probabilities", class_count=2 if parameter == "classification" else 0)
+    if parameter == "shared_memory":
+        asked.set_shared_memory("region", 8)
+    sequence = 7 if parameter == "sequence_" else 0
+    with pytest.raises(InferenceServerException, match=rf"the parameter '{parameter}\w*' is not served"):
+        tensors.infer(MODEL, [tensor()], outputs=[asked], sequence_id=sequence, headers=headers)

@@ -109,6 +109,28 @@ def test_sigterm_lets_a_call_under_way_finish_and_ends_with_0(copied: dict[str, 
     assert outcomes == [None] * len(outcomes)
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:99999", "127.0.0.1:-1", ":0", "nonsense", ""])
+def test_what_is_no_address_is_told_and_ends_with_1(copied: dict[str, str], address: str) -> None:
+    command = [*COMMAND, "serve", "--listen", address]
+    ended = subprocess.run(command, env=copied, capture_output=True, text=True, check=False, timeout=30)
+    assert ended.returncode == 1
+    assert "is no address: write host:port" in ended.stderr
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(copied: dict[str, str]) -> None:
+    """Whoever read the log goes away; catalogs are still taken, and the drain still ends with 0."""
+    key = add_tenant(copied, "team3", "team3_*")
+    with serve(copied) as (process, address), gapura_client.connect(address, api_key=key) as channel:
+        assert process.stderr is not None
+        process.stderr.close()
+        stub = CreditServiceStub(channel)
+        for number in (2, 3):
+            publish_next(copied, number, generation=number)
+            eventually(lambda: stub.ScoreCredit(GOOD).prediction.version == number)  # noqa: B023 - called at once
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
 def test_an_address_in_use_is_told_and_ends_with_1(copied: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"

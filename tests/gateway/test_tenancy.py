@@ -1,5 +1,8 @@
 """Tenants: keys are kept hashed, admit their tenant alone, and a broken file names its fault."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,6 +94,8 @@ def test_the_file_holds_no_key_and_only_its_owner_reads_it(tmp_path: Path) -> No
         ("tenants: [", "cannot read"),
         ("- 1", "the file"),
         ("\xff\x00", "cannot read"),
+        ("[" * 2000, "cannot read"),
+        ("2024-13-45", "cannot read"),
     ],
 )
 def test_a_file_that_is_not_valid_names_the_place(tmp_path: Path, content: str, problem: str) -> None:
@@ -98,3 +103,34 @@ def test_a_file_that_is_not_valid_names_the_place(tmp_path: Path, content: str, 
     path.write_bytes(content.encode("latin-1"))
     with pytest.raises(ConfigurationError, match=problem):
         read_tenants(path)
+
+
+def test_tenants_that_are_added_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    environment = {**os.environ, "GAPURA_TENANTS": str(tmp_path / "tenants.yaml")}
+    command = [sys.executable, "-m", "gateway", "tenants", "add", "--models", "*"]
+    adding = [subprocess.Popen([*command, f"t{number}"], env=environment, stdout=-1, text=True) for number in range(6)]
+    keys = [process.communicate()[0].strip() for process in adding]
+    directory = open_directory(read_tenants(tmp_path / "tenants.yaml").tenants)
+    assert [admit(directory, key) for key in keys] == [f"t{number}" for number in range(6)]
+
+
+@pytest.mark.parametrize("path", ["/proc/nobody/key", "/proc/key"])
+def test_a_key_that_cannot_be_handed_over_is_not_kept(tmp_path: Path, path: str) -> None:
+    environment = {**os.environ, "GAPURA_TENANTS": str(tmp_path / "tenants.yaml")}
+    command = [sys.executable, "-m", "gateway", "tenants", "add", "team3", "--models", "*", "--key-file", path]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Error: cannot write /proc/")
+    assert not (tmp_path / "tenants.yaml").exists()
+
+
+def test_a_key_file_that_exists_becomes_its_owners_alone(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("old")
+    (tmp_path / "key").chmod(0o644)
+    environment = {**os.environ, "GAPURA_TENANTS": str(tmp_path / "tenants.yaml")}
+    command = [sys.executable, "-m", "gateway", "tenants", "add", "team3", "--models", "*"]
+    subprocess.run([*command, "--key-file", str(tmp_path / "key")], env=environment, capture_output=True, check=True)
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    assert admit(
+        open_directory(read_tenants(tmp_path / "tenants.yaml").tenants), (tmp_path / "key").read_text().strip()
+    )

@@ -66,7 +66,7 @@ def test_a_policy_that_is_no_list_of_numbers_is_refused(text: str) -> None:
     assert "policy.bands" in step.reason
 
 
-@pytest.mark.parametrize("name", ["..", "a b", ".hidden", "a/../b", "ünsafe"])
+@pytest.mark.parametrize("name", ["..", "a b", ".hidden", "a/../b", "ünsafe", "x" * 201])
 def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
     (step,) = plan_steps({name: champion(name=name)}, live(), lambda *_: True)
     assert isinstance(step, Refuse)
@@ -76,3 +76,10 @@ def test_models_come_in_the_order_of_their_names() -> None:
     names = ["team2_b", "team1_c", "team1_a"]
     steps = plan_steps({name: champion(name=name) for name in names}, live(), lambda *_: True)
     assert [step.champion.name for step in steps if isinstance(step, Convert)] == sorted(names)
+
+
+def test_a_source_may_contain_an_at_sign() -> None:
+    at = champion(source="hdfs://user@host/model")
+    catalog = live(1)
+    catalog.models[0].versions[0].source = f"{at.source}@sha256:abc"
+    assert plan_steps({NAME: at}, catalog, lambda _name, _version: True) == [Keep(at)]

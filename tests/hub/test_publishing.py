@@ -163,6 +163,16 @@ def test_a_refused_model_leaves_the_others_alone(
     assert reason in tags["serving.reason"]
 
 
+def test_a_model_that_cannot_be_written_leaves_the_others_alone(workplace: Workplace) -> None:
+    workplace.register(BAD)
+    workplace.register("team3_later")
+    workplace.repository.mkdir()
+    (workplace.repository / BAD).write_text("a file where the folder belongs")
+    outcomes = workplace.publish()
+    assert (outcomes[BAD].result, outcomes["team3_later"].result) == (Result.REFUSED, Result.LIVE)
+    assert "Not a directory" in outcomes[BAD].detail
+
+
 def test_a_refused_version_leaves_the_old_one_live(workplace: Workplace) -> None:
     workplace.register(BAD)
     workplace.publish()
