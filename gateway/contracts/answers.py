@@ -9,7 +9,7 @@ from keyword import iskeyword
 from math import prod
 from secrets import token_hex
 from struct import Struct
-from typing import Any
+from typing import Any, NoReturn
 
 from erpml.annotations.v1 import annotations_pb2
 from erpml.types.v1 import prediction_info_pb2
@@ -43,12 +43,18 @@ class Step:
     Attributes:
         field: The field that it fills.
         expression: What fills it.
-        names: Objects that the expression uses, by name.
+        names: Objects that its source uses, by name.
+        before: Lines that come before it.
     """
 
     field: str
     expression: str
     names: Mapping[str, object]
+    before: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """Returns its source."""
+        return [*self.before, f"response.{self.field} = {self.expression}"]
 
 
 def compile_answer(method: AnnotatedMethod, arm: Arm, policy: Policy, decision: Decision | None) -> FillAnswer:
@@ -67,7 +73,7 @@ def compile_answer(method: AnnotatedMethod, arm: Arm, policy: Policy, decision: 
         "parse": method.response.FromString,
         "template": info_template(method, info, arm),
         "bisect_left": bisect_left,
-        "number": partial(require_number, arm.version),
+        "refuse_nan": partial(refuse_nan, arm.version),
         "decide": decide,
         "prefix": token_hex(8),
         "numbers": count(1),
@@ -85,7 +91,9 @@ def write_source(steps: Sequence[Step], decided: Sequence[Step], info: str) -> s
 
         def fill(request, outputs, row):
             response = parse(template)
-            response.default_probability = number(read_default_probability(outputs.data[1], row * 8 + 4)[0])
+            (value, ) = read_default_probability(outputs.data[1], row * 8 + 4)
+            if value != value: refuse_nan()
+            response.default_probability = value
             response.risk_category = bisect_left(bounds_risk_category, response.default_probability) + 1
             decided = decide(request, response)
             response.credit_limit_minor = decided['credit_limit_minor']
@@ -95,27 +103,25 @@ def write_source(steps: Sequence[Step], decided: Sequence[Step], info: str) -> s
     The id is one that no other process and no later run gives: a random prefix and a count.
     """  # noqa: D415 - the colon introduces the example
     lines = ["response = parse(template)"]
-    lines += [f"response.{step.field} = {step.expression}" for step in steps]
+    lines += [line for step in steps for line in step.lines()]
     lines += ["decided = decide(request, response)"] if decided else []
-    lines += [f"response.{step.field} = {step.expression}" for step in decided]
+    lines += [line for step in decided for line in step.lines()]
     lines += [f"response.{info}.prediction_id = f'{{prefix}}-{{next(numbers):x}}'", "return response"]
     return "def fill(request, outputs, row):\n    " + "\n    ".join(lines)
 
 
-def require_number(version: ModelVersion, value: float) -> float:
-    """Lets a number pass: a score that is none would fall into the lowest band.
+def refuse_nan(version: ModelVersion) -> NoReturn:
+    """Fails a call: a score that is no number would fall into the lowest band.
 
     Raises:
-        ModelFailed: The model answered NaN.
+        ModelFailed: Always.
     """
-    if value != value:  # noqa: PLR0124 - only NaN differs from itself
-        raise ModelFailed(
-            "MODEL_FAILED",
-            f"model '{version.model}' version {version.number} answered NaN to this request",
-            model=version.model,
-            version=str(version.number),
-        )
-    return value
+    raise ModelFailed(
+        "MODEL_FAILED",
+        f"model '{version.model}' version {version.number} answered NaN to this request",
+        model=version.model,
+        version=str(version.number),
+    )
 
 
 def effective_policy(method: AnnotatedMethod, policy: Policy) -> Policy:
@@ -163,9 +169,10 @@ def element_step(method: AnnotatedMethod, signature: Signature, name: str, outpu
     ):
         raise misfit(method, f"'{name}' cannot hold an element of '{spec.name}', a {spec.datatype}")
     size = ELEMENT_BYTES[spec.datatype]
-    expression = f"read_{name}(outputs.data[{position}], row * {prod(spec.dims) * size} + {output.element * size})[0]"
-    expression = f"number({expression})" if spec.datatype in FLOATS else expression
-    return Step(name, expression, {f"read_{name}": Struct(f"<{STRUCT_CODES[spec.datatype]}").unpack_from})
+    where = f"outputs.data[{position}], row * {prod(spec.dims) * size} + {output.element * size}"
+    before = [f"(value, ) = read_{name}({where})"]
+    before += ["if value != value: refuse_nan()"] if spec.datatype in FLOATS else []
+    return Step(name, "value", {f"read_{name}": Struct(f"<{STRUCT_CODES[spec.datatype]}").unpack_from}, tuple(before))
 
 
 def band_steps(method: AnnotatedMethod, policy: Policy) -> Iterator[Step]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
-from gateway.contracts.bindings import TypedMethod, parse_message
+from gateway.contracts.bindings import TypedMethod, malformed
 from gateway.contracts.columns import misfit
 from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.errors import GatewayError, InvalidFields, InvalidRequest
@@ -50,7 +51,10 @@ class BatchMethod:
         Raises:
             InvalidRequest: The bytes are not such a message.
         """
-        return parse_message(self.request, message)
+        try:
+            return self.request.FromString(message)
+        except DecodeError as error:
+            raise malformed(self.request) from error
 
     def target(self, request: Any) -> tuple[str, str]:
         """Names the model; the version is the router's choice."""

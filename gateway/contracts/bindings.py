@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from gateway.contracts.answers import FillAnswer, compile_answer
 from gateway.contracts.descriptors import AnnotatedMethod
-from gateway.contracts.rows import PackInputs, compile_row
+from gateway.contracts.rows import PackRow, compile_row
 from gateway.errors import InvalidRequest
 from gateway.interfaces import Decision
 from gateway.types import Arm, Model, Tensors
@@ -26,7 +26,7 @@ class Binding:
         fill: Takes a request and a row of outputs to the response; raises InvalidRequest.
     """
 
-    row: PackInputs
+    row: PackRow
     shapes: tuple[tuple[int, ...], ...]
     fill: FillAnswer
 
@@ -51,7 +51,10 @@ class TypedMethod:
         Raises:
             InvalidRequest: The bytes are not such a message.
         """
-        return parse_message(self.request, message)
+        try:
+            return self.request.FromString(message)
+        except DecodeError as error:
+            raise malformed(self.request) from error
 
     def target(self, request: Any) -> tuple[str, str]:  # noqa: ARG002 - every request has the same model
         """Names the model; the version is the router's choice."""
@@ -102,16 +105,9 @@ def compile_binding(method: AnnotatedMethod, arm: Arm, model: Model, decision: D
     )
 
 
-def parse_message(message_class: Any, message: bytes) -> Any:
-    """Reads a message.
-
-    Raises:
-        InvalidRequest: The bytes are not such a message.
-    """
-    try:
-        return message_class.FromString(message)
-    except DecodeError as error:
-        name = message_class.DESCRIPTOR.full_name
-        raise InvalidRequest(
-            "MALFORMED_MESSAGE", f"the bytes are not a {name}; generate the stubs from the same contracts"
-        ) from error
+def malformed(message_class: Any) -> InvalidRequest:
+    """The error of bytes that are not a message of a class."""
+    name = message_class.DESCRIPTOR.full_name
+    return InvalidRequest(
+        "MALFORMED_MESSAGE", f"the bytes are not a {name}; generate the stubs from the same contracts"
+    )

@@ -44,8 +44,10 @@ def credit_limit(
         raise ValueError(f"limit_step must be above 0 and limit_maximum from 0, got {step:g} and {maximum:g}")
 
     def recommend(request: ScoreCreditRequest, response: ScoreCreditResponse) -> Mapping[str, object]:
-        currency = request.currency_code or DEFAULT_CURRENCY
-        if not CURRENCY_CODE.fullmatch(currency):
+        currency = request.currency_code
+        if not currency:
+            currency = DEFAULT_CURRENCY
+        elif not CURRENCY_CODE.fullmatch(currency):
             raise InvalidFields([("currency_code", f"must be an ISO 4217 code such as USD, got '{currency}'")])
         limit = min(request.monthly_income * multiples[response.risk_category - 1], maximum)
         minor = round(limit // step * step * MINOR_UNITS.get(currency, HUNDREDTHS))
