@@ -48,7 +48,7 @@ class GapuraError(grpc.aio.AioRpcError):
         self.retry_after_seconds: float | None = status.retry_after_seconds
 
     def __str__(self) -> str:
-        """Reads `CODE REASON: message`, then a line for each thing to know."""
+        """Reads `CODE REASON: message`, then a line for each thing to know that the message does not say."""
         title = " ".join(filter(None, (self.code().name, self.reason)))
         return "\n  ".join((f"{title}: {self.details() or 'no message'}", *self._remarks()))
 
@@ -64,7 +64,9 @@ class GapuraError(grpc.aio.AioRpcError):
         return type(self), (self.code(), initial, trailing, self.details(), self.debug_error_string())
 
     def _remarks(self) -> Iterator[str]:
-        yield from (f"{violation.field}: {violation.description}" for violation in self.violations)
+        told = self.details() or ""
+        lines = (f"{violation.field}: {violation.description}" for violation in self.violations)
+        yield from (line for line in lines if line not in told)
         if self.retry_after_seconds is not None:
             yield f"try again in {self.retry_after_seconds:g} s"
         if self.advice:
