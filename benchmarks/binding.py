@@ -17,6 +17,7 @@ from erpml.finance.v1 import credit_service_pb2 as credit
 from erpml.types.v1 import prediction_info_pb2
 
 from gateway.contracts.bindings import bind
+from gateway.contracts.columns import annotated_columns
 from gateway.contracts.descriptors import link
 from gateway.decisions import DECISIONS
 from gateway.interfaces import Method
@@ -24,18 +25,8 @@ from gateway.types import Arm, Model, ModelVersion, Signature, Tensors, TensorSp
 
 ROUNDS, CALLS = 15, 20_000
 METHOD = "erpml.finance.v1.CreditService.ScoreCredit"
-COLUMNS = (
-    "RevolvingUtilizationOfUnsecuredLines",
-    "age",
-    "NumberOfTime30-59DaysPastDueNotWorse",
-    "DebtRatio",
-    "MonthlyIncome",
-    "NumberOfOpenCreditLinesAndLoans",
-    "NumberOfTimes90DaysLate",
-    "NumberRealEstateLoansOrLines",
-    "NumberOfTime60-89DaysPastDueNotWorse",
-    "NumberOfDependents",
-)
+CREDIT = next(method for method in link({}).methods if method.full_name == METHOD)
+COLUMNS = tuple(column.name for column in annotated_columns(CREDIT))
 REQUEST = credit.ScoreCreditRequest(
     customer_id="C-1042",
     revolving_utilization=0.766127,
@@ -61,9 +52,8 @@ def credit_model() -> Model:
 
 def compiled_call(message: bytes) -> Callable[[], bytes]:
     """Returns one call through the compiled binding."""
-    described = next(method for method in link({}).methods if method.full_name == METHOD)
     model = credit_model()
-    method: Method = bind(described, model, DECISIONS[METHOD])
+    method: Method = bind(CREDIT, model, DECISIONS[METHOD])
     arm = model.arms[0]
 
     def call() -> bytes:

@@ -50,7 +50,7 @@ def read_model(message: catalog_pb2.Model, previous: Model | None) -> Model:
     """Reads one model.
 
     Raises:
-        CatalogError: Its arms name versions that are not there, or do not add up.
+        CatalogError: Its arms name versions that are not there, do not add up, or are several.
     """
     known = previous.versions if previous else {}
     versions = {entry.number: read_version(message.name, entry, known.get(entry.number)) for entry in message.versions}
@@ -60,6 +60,8 @@ def read_model(message: catalog_pb2.Model, previous: Model | None) -> Model:
             f"the arms of '{message.name}' must name live versions and weigh {FULL_WEIGHT} together; publish again",
             model=message.name,
         )
+    if len(message.arms) > 1:
+        raise CatalogError(f"'{message.name}' has several arms; this release serves one", model=message.name)
     return Model(
         name=message.name,
         versions=versions,

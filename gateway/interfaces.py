@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from gateway.errors import InvalidRequest
@@ -82,6 +83,9 @@ class Backend(Protocol):
             DeadlineExceeded: The deadline passed first.
             ModelFailed: The model failed on these inputs.
         """
+
+
+NOTHING_LEFT_OUT: Mapping[int, InvalidRequest] = MappingProxyType({})
 
 
 class Method(Protocol):

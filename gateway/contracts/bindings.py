@@ -10,10 +10,8 @@ from gateway.contracts.answers import FillAnswer, compile_answer
 from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.contracts.rows import PackRow, compile_row
 from gateway.errors import InvalidRequest
-from gateway.interfaces import Decision
+from gateway.interfaces import NOTHING_LEFT_OUT, Decision
 from gateway.types import Arm, Model, Tensors
-
-NOTHING: Mapping[int, InvalidRequest] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ class TypedMethod:
             InvalidFields: A field is missing, not finite or out of range.
         """
         binding = self.bindings[arm.name]
-        return Tensors(1, binding.shapes, binding.row(request)), NOTHING
+        return Tensors(1, binding.shapes, binding.row(request)), NOTHING_LEFT_OUT
 
     def answer(self, request: Any, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:  # noqa: ARG002 - one item is never left out
         """Turns the row of outputs into a serialised response.

@@ -1,23 +1,18 @@
 """Held-out applicants as requests and as tensors."""
 
-import math
-from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 from erpml.annotations.v1 import annotations_pb2
 from erpml.finance.v1 import credit_service_pb2 as credit
 
-MODEL = "team3_credit_scoring"
-TARGET = "SeriousDlqin2yrs"
+from hub.quickstart.applicants import read_requests
 
-# Request field -> model column, as the contract says.
-COLUMNS = {
-    field.name: field.GetOptions().Extensions[annotations_pb2.input].column
+FEATURES = [
+    column
     for field in credit.ScoreCreditRequest.DESCRIPTOR.fields
-    if field.GetOptions().HasExtension(annotations_pb2.input)
-}
-FEATURES = list(COLUMNS.values())
+    if (column := field.GetOptions().Extensions[annotations_pb2.input].column)
+]
 GOOD = credit.ScoreCreditRequest(
     customer_id="C-1",
     revolving_utilization=0.5,
@@ -39,10 +34,6 @@ def changed(**fields: Any) -> credit.ScoreCreditRequest:
     return credit.ScoreCreditRequest(**{name: value for name, value in (kept | fields).items() if value is not None})
 
 
-def requests_of(applicants: pd.DataFrame) -> Iterator[credit.ScoreCreditRequest]:
-    """Yields a request for each applicant; what is not known is left out."""
-    integers = {field.name for field in credit.ScoreCreditRequest.DESCRIPTOR.fields if field.type == field.TYPE_INT32}
-    for number, row in enumerate(applicants[FEATURES].to_dict("records")):
-        known = {name: row[column] for name, column in COLUMNS.items() if not math.isnan(row[column])}
-        values: dict[str, Any] = {name: int(value) if name in integers else value for name, value in known.items()}
-        yield credit.ScoreCreditRequest(customer_id=f"C-{number}", **values)
+def requests_of(applicants: pd.DataFrame) -> list[credit.ScoreCreditRequest]:
+    """Returns a request for each applicant; what is not known is left out."""
+    return [applicant.request for applicant in read_requests(applicants)]

@@ -10,8 +10,8 @@ import pytest
 import tritonclient.grpc as triton
 from erpml.finance.v1 import credit_service_pb2_grpc
 
+from hub.training.applicants import TARGET
 from tests.conftest import Published
-from tests.e2e.applicants import TARGET
 from tests.e2e.serving import add_tenant, serve
 
 

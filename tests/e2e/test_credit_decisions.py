@@ -16,8 +16,9 @@ import tritonclient.grpc as triton
 from erpml.finance.v1 import credit_service_pb2 as messages
 from erpml.finance.v1.credit_service_pb2_grpc import CreditServiceStub
 
+from hub.training.credit_scoring import MODEL
 from tests.conftest import Published
-from tests.e2e.applicants import FEATURES, MODEL, requests_of
+from tests.e2e.applicants import FEATURES, requests_of
 from tests.e2e.conftest import Serving
 
 ROOT = Path(__file__).parents[2]

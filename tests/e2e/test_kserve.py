@@ -10,7 +10,7 @@ import tritonclient.grpc.aio as triton_aio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
-from tests.e2e.applicants import MODEL
+from hub.training.credit_scoring import MODEL
 from tests.e2e.conftest import Serving
 
 ROW = np.array([[0.5, 45, 0, 0.25, 4000, 6, 0, 1, 0, 2]])

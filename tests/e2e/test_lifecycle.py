@@ -23,8 +23,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.settings import Settings, read_settings
 from gateway.testing import running_gateway
+from hub.training.credit_scoring import MODEL
 from tests.conftest import Published
-from tests.e2e.applicants import GOOD, MODEL
+from tests.e2e.applicants import GOOD
 from tests.e2e.serving import COMMAND, add_tenant, scratch_environment, serve, wait_for
 
 UNWANTED = ("mlflow", "sklearn", "pandas", "onnx", "skl2onnx", "hub", "converters")

@@ -2,20 +2,12 @@
 
 from erpml.catalog.v1 import catalog_pb2
 
+from gateway.contracts.columns import annotated_columns
+from gateway.contracts.descriptors import link
 from gateway.types import Arm, Model, ModelVersion, Signature, TensorSpec
 
-COLUMNS = (
-    "RevolvingUtilizationOfUnsecuredLines",
-    "age",
-    "NumberOfTime30-59DaysPastDueNotWorse",
-    "DebtRatio",
-    "MonthlyIncome",
-    "NumberOfOpenCreditLinesAndLoans",
-    "NumberOfTimes90DaysLate",
-    "NumberRealEstateLoansOrLines",
-    "NumberOfTime60-89DaysPastDueNotWorse",
-    "NumberOfDependents",
-)
+CREDIT = next(method for method in link({}).methods if method.name == "ScoreCredit")
+COLUMNS = tuple(column.name for column in annotated_columns(CREDIT))
 CREDIT_INPUTS = (TensorSpec("input", "FP64", (10,), COLUMNS),)
 CREDIT_OUTPUTS = (TensorSpec("label", "INT64", (1,)), TensorSpec("probabilities", "FP32", (2,)))
 

@@ -3,10 +3,18 @@
 from pathlib import Path
 
 import pytest
+from erpml.catalog.v1 import catalog_pb2
 
 from gateway.catalog import Snapshot, read_snapshot
 from gateway.errors import CatalogError
 from tests.gateway.models import catalog_message
+
+
+def two_arms() -> catalog_pb2.Catalog:
+    """Returns a catalog that divides the traffic of its model."""
+    catalog = catalog_message(3, weight=5_000)
+    catalog.models[0].arms.add(name="challenger", version=1, weight_basis_points=5_000)
+    return catalog
 
 
 def test_a_catalog_is_read_whole(tmp_path: Path) -> None:
@@ -38,6 +46,7 @@ def test_a_version_that_was_live_before_stays_the_same_object(tmp_path: Path) ->
         (catalog_message(1).SerializeToString(), "generation 1 and 2 is live"),
         (catalog_message(3, weight=9_999).SerializeToString(), "weigh 10000"),
         (catalog_message(3, arm_version=2).SerializeToString(), "must name live versions"),
+        (two_arms().SerializeToString(), "several arms"),
         (None, "No such file"),
     ],
 )

@@ -96,7 +96,7 @@ def test_a_real_kill_is_safe(
     while not (workplace.repository / appears).exists() and publisher.poll() is None:
         time.sleep(0.0005)
     publisher.kill()
-    assert publisher.wait() == -signal.SIGKILL
+    assert publisher.wait() in {-signal.SIGKILL, 0}  # it may have been quicker than we
     workplace.require_whole()
     workplace.publish()
     workplace.require_settled()

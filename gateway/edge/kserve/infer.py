@@ -8,10 +8,8 @@ from tritonclient.grpc import service_pb2
 
 from gateway.edge.kserve.inputs import read_inputs, refuse
 from gateway.errors import InvalidRequest
+from gateway.interfaces import NOTHING_LEFT_OUT
 from gateway.types import Arm, ModelVersion, Tensors
-
-NOTHING: Mapping[int, InvalidRequest] = {}
-
 
 # Parameters that change the answer. Others, such as `priority`, are hints.
 NOT_SERVED = ("shared_memory", "classification", "sequence_")
@@ -42,7 +40,7 @@ class TensorMethod:
             InvalidRequest: A tensor is missing, or has another name, datatype, shape or size.
         """
         check_parameters(request, arm.version)
-        return read_inputs(request, arm.version), NOTHING
+        return read_inputs(request, arm.version), NOTHING_LEFT_OUT
 
     def answer(self, request: Any, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:  # noqa: ARG002 - tensors are taken whole
         """Packs the outputs that were asked for; all of them when none was named.
