@@ -73,7 +73,8 @@ class TypedMethod:
         Raises:
             InvalidRequest: The decision refuses the request.
         """
-        return bytes(self.bindings[arm.name].fill(request, outputs, 0).SerializeToString())
+        response: bytes = self.bindings[arm.name].fill(request, outputs, 0).SerializeToString()
+        return response
 
 
 def bind(method: AnnotatedMethod, model: Model, decision: Decision | None) -> TypedMethod:

@@ -49,7 +49,8 @@ def credit_limit(
             currency = DEFAULT_CURRENCY
         elif not CURRENCY_CODE.fullmatch(currency):
             raise InvalidFields([("currency_code", f"must be an ISO 4217 code such as USD, got '{currency}'")])
-        limit = min(request.monthly_income * multiples[response.risk_category - 1], maximum)
+        limit = request.monthly_income * multiples[response.risk_category - 1]
+        limit = min(maximum, limit)
         minor = round(limit // step * step * MINOR_UNITS.get(currency, HUNDREDTHS))
         return {"credit_limit_minor": minor, "currency_code": currency}
 
