@@ -63,6 +63,18 @@ async def test_calls_that_arrive_while_the_model_is_busy_share_the_next_batch() 
     assert answers == [call(value) for value in (0, 1, 2, 3)]
 
 
+async def test_a_call_does_not_wait_for_calls_that_never_stop_coming() -> None:
+    backend = FakeBackend()
+    async with lane(backend, queue_rows=10_000, max_batch_size=10_000) as (lanes, served):
+        first = asyncio.create_task(lanes.infer(served, call(0), None))
+        others: list[asyncio.Task[Tensors]] = []
+        while not first.done():
+            assert len(others) < 1_000
+            others.append(asyncio.create_task(lanes.infer(served, call(1), None)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*others)
+
+
 async def test_a_batch_never_exceeds_the_largest_that_the_model_takes_and_no_call_is_cut() -> None:
     backend = FakeBackend()
     async with lane(backend, max_batch_size=4) as (lanes, served):
