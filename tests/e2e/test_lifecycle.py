@@ -7,8 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -229,23 +227,3 @@ def test_a_tenant_that_is_added_may_call_and_a_broken_file_locks_nobody_out(copi
             replace(Path(copied["GAPURA_TENANTS"]), b"tenants: [")
             assert "cannot read" in wait_for(process, "tenants stay as they were")["reason"]
             CreditServiceStub(channel).ScoreCredit(GOOD)
-
-
-@contextmanager
-def reflected(address: str) -> Iterator[list[str]]:
-    """Yields the services that reflection lists."""
-    from google.protobuf.descriptor_pool import DescriptorPool  # noqa: PLC0415
-    from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase  # noqa: PLC0415
-
-    with grpc.insecure_channel(address) as channel:
-        database = ProtoReflectionDescriptorDatabase(channel)
-        service = DescriptorPool(database).FindServiceByName("erpml.finance.v1.CreditService")
-        assert "ScoreCredit" in service.methods_by_name
-        yield list(database.get_services())
-
-
-def test_reflection_lists_and_describes_every_service(copied: dict[str, str]) -> None:
-    with serve(copied) as (_, address), reflected(address) as services:
-        assert {"erpml.finance.v1.CreditService", "inference.GRPCInferenceService", "grpc.health.v1.Health"} <= set(
-            services
-        )
