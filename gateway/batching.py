@@ -216,12 +216,8 @@ class Lane:
         self.counts.batches += 1
         outputs = await self._backend.infer(self._version, inputs, None)
         if outputs.rows != inputs.rows:
-            raise ModelFailed(
-                "MODEL_FAILED",
-                f"model '{self._version.model}' answered {outputs.rows} rows to {inputs.rows}",
-                model=self._version.model,
-                version=str(self._version.number),
-            )
+            problem = f"answered {outputs.rows} rows to {inputs.rows}"
+            raise ModelFailed(self._version.model, self._version.number, problem)
         return split(outputs, self._version.signature.outputs, [call.rows for call in calls])
 
 

@@ -79,7 +79,17 @@ class DeadlineExceeded(GatewayError):
 
 
 class ModelFailed(GatewayError):
-    """The model did not answer; nothing that the caller can change."""
+    """The model did not answer; nothing that the caller can change.
+
+    Args:
+        model: Registered name.
+        version: Version in the registry.
+        problem: What it did, as the rest of a sentence about the version.
+    """
+
+    def __init__(self, model: str, version: int, problem: str) -> None:
+        message = f"model '{model}' version {version} {problem}"
+        super().__init__("MODEL_FAILED", message, model=model, version=str(version))
 
 
 class ConfigurationError(GatewayError):

@@ -76,6 +76,8 @@ class Generations:
         contracts = link(read_sets(self._contracts, faults))
         faults |= contracts.faults
         snapshot = await self._load(catalog, faults)
+        if snapshot == previous.snapshot and faults == self._faults:
+            return False
         compiled = compile_methods(contracts.methods, snapshot.models, DECISIONS, status_of)
         try:
             check_nothing_lost(previous.compiled, compiled, snapshot.models)
@@ -83,11 +85,9 @@ class Generations:
             await self._unload(snapshot.versions() - previous.snapshot.versions())
             raise
         tell_faults(faults, self._faults)
-        changed = snapshot != previous.snapshot or faults != self._faults
         self._faults = faults
-        if changed:
-            self.live = Generation(snapshot, contracts, compiled)
-        return changed
+        self.live = Generation(snapshot, contracts, compiled)
+        return True
 
     async def release(self, previous: Generation) -> None:
         """Unloads what only an earlier generation served; its calls under way finish first."""

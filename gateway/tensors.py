@@ -26,6 +26,13 @@ ELEMENT_BYTES = {
 }
 
 
+def fits(shape: tuple[int, ...], dims: tuple[int, ...]) -> bool:
+    """Says whether a shape is one that dims describe, where -1 stands for any size."""
+    return len(shape) == len(dims) and all(
+        (size >= 0 if wanted == -1 else size == wanted) for size, wanted in zip(shape, dims, strict=True)
+    )
+
+
 def merge(calls: Sequence[Tensors]) -> Tensors:
     """Joins calls of equal row shapes into one batch, in order."""
     if len(calls) == 1:
@@ -72,13 +79,12 @@ def element_offsets(data: bytes, count: int) -> list[int]:
     Raises:
         ValueError: The data holds fewer or more elements.
     """
-    if count * LENGTH_BYTES > len(data):
-        raise ValueError(f"{len(data)} bytes do not hold exactly {count} elements, each behind its 4-byte length")
     offsets, position = [0], 0
-    for _ in range(count):
-        position += LENGTH_BYTES + int.from_bytes(data[position : position + LENGTH_BYTES], "little")
-        offsets.append(position)
-    if position != len(data):
+    if count * LENGTH_BYTES <= len(data):  # a claim of more is not worth a loop
+        for _ in range(count):
+            position += LENGTH_BYTES + int.from_bytes(data[position : position + LENGTH_BYTES], "little")
+            offsets.append(position)
+    if position != len(data) or len(offsets) != count + 1:
         raise ValueError(f"{len(data)} bytes do not hold exactly {count} elements, each behind its 4-byte length")
     return offsets
 

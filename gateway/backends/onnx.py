@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from gateway.backends.repository import model_file, read_config
 from gateway.errors import CatalogError, ModelFailed
-from gateway.tensors import BYTES, element, elements
-from gateway.types import ModelVersion, Tensors, TensorSpec
+from gateway.tensors import BYTES, element, elements, fits
+from gateway.types import ModelVersion, Tensors
 
 # KServe v2 datatype -> little-endian numpy type.
 NUMPY_TYPES: Mapping[str, str] = {
@@ -130,31 +130,21 @@ def run(session: Any, version: ModelVersion, inputs: Tensors) -> Tensors:
     try:
         outputs = session.run([spec.name for spec in specs.outputs], feeds)
     except Exception as error:
-        raise ModelFailed(
-            "MODEL_FAILED",
-            f"model '{version.model}' version {version.number} failed: {error}",
-            model=version.model,
-            version=str(version.number),
-        ) from error
-    return encode_all(outputs, specs.outputs, len(leading), inputs.rows)
+        raise ModelFailed(version.model, version.number, f"failed: {error}") from error
+    return encode_all(version, outputs, len(leading), inputs.rows)
 
 
-def encode_all(outputs: list[NDArray[Any]], specs: tuple[TensorSpec, ...], batch_dims: int, rows: int) -> Tensors:
+def encode_all(version: ModelVersion, outputs: list[NDArray[Any]], batch_dims: int, rows: int) -> Tensors:
     """Packs what a session returned.
 
     Raises:
         ModelFailed: An output has another shape than the signature says.
     """
+    specs = version.signature.outputs
     for output, spec in zip(outputs, specs, strict=True):
-        leading, row = output.shape[:batch_dims], output.shape[batch_dims:]
-        fixed = len(row) == len(spec.dims) and all(
-            wanted in {-1, size} for size, wanted in zip(row, spec.dims, strict=True)
-        )
-        if not fixed or leading != (rows,) * batch_dims:
-            raise ModelFailed(
-                "MODEL_FAILED",
-                f"output '{spec.name}' has shape {list(output.shape)} for {rows} rows of {list(spec.dims)}",
-            )
+        if output.shape[:batch_dims] != (rows,) * batch_dims or not fits(output.shape[batch_dims:], spec.dims):
+            problem = f"answered '{spec.name}' of shape {list(output.shape)} for {rows} rows of {list(spec.dims)}"
+            raise ModelFailed(version.model, version.number, problem)
     return Tensors(
         rows=rows,
         shapes=tuple(output.shape[batch_dims:] for output in outputs),

@@ -5,11 +5,10 @@ from collections import Counter
 from pathlib import Path
 
 import click
-from google.protobuf.message import DecodeError
 
 from gateway.commands.contract_methods import Service, read_services
 from gateway.commands.method_command import command_for
-from gateway.contracts.descriptors import built_in_contracts
+from gateway.errors import ContractError
 
 
 def contract_commands(extra: Path | None) -> dict[str, click.Command]:
@@ -27,10 +26,9 @@ def contract_commands(extra: Path | None) -> dict[str, click.Command]:
 
 
 def _services(extra: Path | None) -> tuple[Service, ...]:
-    own = built_in_contracts()
     try:
-        return read_services([own] if extra is None else [own, extra.read_bytes()])
-    except (DecodeError, TypeError) as error:
+        return read_services(None if extra is None else extra.read_bytes())
+    except ContractError as error:
         raise click.BadParameter(f"not a complete descriptor set: {error}", param_hint="--contracts") from error
 
 

@@ -11,6 +11,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
+from gateway.contracts.descriptors import built_in_contracts, merge_sets, parse_set, pool_of
+
 # Numbers of fields in descriptor.proto, of which the paths of source comments are made.
 FILE_MESSAGES, FILE_SERVICES, SERVICE_METHODS, MESSAGE_FIELDS, MESSAGE_NESTED = 4, 6, 2, 2, 3
 
@@ -55,21 +57,17 @@ class Element:
     proto: Any
 
 
-def read_services(encoded_sets: Iterable[bytes]) -> tuple[Service, ...]:
-    """Reads compiled descriptor sets; a file that several of them hold is taken from the first.
+def read_services(extra: bytes | None) -> tuple[Service, ...]:
+    """Reads the built-in contracts and a further descriptor set; a file that both hold is taken from the first.
 
     Raises:
-        DecodeError: One is not a descriptor set.
-        TypeError: A file is invalid, or lacks a file that it imports.
+        ContractError: The bytes are no descriptor set, or a file of it clashes or lacks a file that it imports.
     """
-    files: dict[str, descriptor_pb2.FileDescriptorProto] = {}
-    for encoded in encoded_sets:
-        for file in descriptor_pb2.FileDescriptorSet.FromString(encoded).file:
-            files.setdefault(file.name, file)
-    pool = DescriptorPool()
-    for file in files.values():
-        pool.Add(file)
-    elements = {name: element for file in files.values() for name, element in _elements(file)}
+    files = parse_set(built_in_contracts())
+    if extra is not None:
+        files = merge_sets(files, parse_set(extra))
+    pool = pool_of(files)
+    elements = {name: element for file in files for name, element in _elements(file)}
     return tuple(
         _service(name, element, elements, pool)
         for name, element in elements.items()

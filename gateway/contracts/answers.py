@@ -116,12 +116,7 @@ def refuse_nan(version: ModelVersion) -> NoReturn:
     Raises:
         ModelFailed: Always.
     """
-    raise ModelFailed(
-        "MODEL_FAILED",
-        f"model '{version.model}' version {version.number} answered NaN to this request",
-        model=version.model,
-        version=str(version.number),
-    )
+    raise ModelFailed(version.model, version.number, "answered NaN to this request")
 
 
 def effective_policy(method: AnnotatedMethod, policy: Policy) -> Policy:

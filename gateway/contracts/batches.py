@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
-from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
-from gateway.contracts.bindings import TypedMethod, malformed
+from gateway.contracts.bindings import TypedMethod, parse_message
 from gateway.contracts.columns import misfit
 from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.errors import GatewayError, InvalidFields, InvalidRequest
@@ -51,10 +50,7 @@ class BatchMethod:
         Raises:
             InvalidRequest: The bytes are not such a message.
         """
-        try:
-            return self.request.FromString(message)
-        except DecodeError as error:
-            raise malformed(self.request) from error
+        return parse_message(self.request, message)
 
     def target(self, request: Any) -> tuple[str, str]:
         """Names the model; the version is the router's choice."""

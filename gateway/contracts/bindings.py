@@ -49,10 +49,7 @@ class TypedMethod:
         Raises:
             InvalidRequest: The bytes are not such a message.
         """
-        try:
-            return self.request.FromString(message)
-        except DecodeError as error:
-            raise malformed(self.request) from error
+        return parse_message(self.request, message)
 
     def target(self, request: Any) -> tuple[str, str]:  # noqa: ARG002 - every request has the same model
         """Names the model; the version is the router's choice."""
@@ -104,9 +101,16 @@ def compile_binding(method: AnnotatedMethod, arm: Arm, model: Model, decision: D
     )
 
 
-def malformed(message_class: Any) -> InvalidRequest:
-    """The error of bytes that are not a message of a class."""
-    name = message_class.DESCRIPTOR.full_name
-    return InvalidRequest(
-        "MALFORMED_MESSAGE", f"the bytes are not a {name}; generate the stubs from the same contracts"
-    )
+def parse_message(message_class: Any, message: bytes) -> Any:
+    """Reads a message.
+
+    Raises:
+        InvalidRequest: The bytes are not such a message.
+    """
+    try:
+        return message_class.FromString(message)
+    except DecodeError as error:
+        name = message_class.DESCRIPTOR.full_name
+        raise InvalidRequest(
+            "MALFORMED_MESSAGE", f"the bytes are not a {name}; generate the stubs from the same contracts"
+        ) from error

@@ -1,7 +1,6 @@
 """Starts and stops the real commands."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -57,4 +56,4 @@ def wait_for(process: subprocess.Popen[str], event: str) -> dict[str, str]:
 
 def scratch_environment(environment: Mapping[str, str], **changes: str) -> dict[str, str]:
     """Returns the environment with some settings of the gateway changed, named without `GAPURA_`."""
-    return {**os.environ, **environment, **{f"GAPURA_{name}": value for name, value in changes.items()}}
+    return {**environment, **{f"GAPURA_{name}": value for name, value in changes.items()}}

@@ -1,7 +1,6 @@
 """A credit decision is the registered model's own, whichever way it is asked for."""
 
 import asyncio
-import os
 import re
 import subprocess
 import sys
@@ -95,8 +94,9 @@ def test_batch_answers_equal_single_ones(
 def average_batch(published: Published) -> float:
     """Runs the benchmark, which fails by itself when an answer is another caller's; returns its average batch."""
     command = [sys.executable, "-m", "benchmarks.callers", "--seconds", "3"]
-    environment = {**os.environ, **published.environment}
-    printed = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run(
+        command, cwd=ROOT, env=published.environment, check=True, capture_output=True, text=True
+    ).stdout
     average = re.search(r"average batch ([\d.]+)", printed)
     assert average is not None
     return float(average[1])

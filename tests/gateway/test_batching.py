@@ -101,7 +101,7 @@ async def test_a_model_without_batch_dimension_gets_calls_one_at_a_time() -> Non
 async def test_only_the_culprit_of_a_failed_batch_fails() -> None:
     bad = call(13)
     backend = FakeBackend(
-        fails=lambda inputs: ModelFailed("MODEL_FAILED", "13") if bad.data[0] in inputs.data[0] else None
+        fails=lambda inputs: ModelFailed("team9_test", 1, "13") if bad.data[0] in inputs.data[0] else None
     )
     async with lane(backend) as (lanes, served):
         asked = [call(1), bad, call(2)]
@@ -195,7 +195,7 @@ def test_every_call_gets_exactly_its_own_answer_whatever_the_order_of_things(ste
 async def walk(steps: list[tuple[str, int]]) -> None:
     """Follows random steps; some values fail every batch that they are in."""
     backend = FakeBackend(
-        fails=lambda inputs: ModelFailed("MODEL_FAILED", "") if struct.pack("<f", 7.0) in inputs.data[0] else None
+        fails=lambda inputs: ModelFailed("team9_test", 1, "7") if struct.pack("<f", 7.0) in inputs.data[0] else None
     )
     async with lane(backend) as (lanes, served):
         tasks: list[tuple[Tensors, asyncio.Task[Tensors]]] = []

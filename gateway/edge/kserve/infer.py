@@ -24,10 +24,7 @@ class TensorMethod:
         Raises:
             InvalidRequest: The bytes are not such a message.
         """
-        try:
-            return service_pb2.ModelInferRequest.FromString(message)
-        except DecodeError as error:
-            raise InvalidRequest("MALFORMED_MESSAGE", "the bytes are not an inference.ModelInferRequest") from error
+        return parse_request(service_pb2.ModelInferRequest, message)
 
     def target(self, request: Any) -> tuple[str, str]:
         """Names the model, and the version that the caller pins or an empty string."""
@@ -58,6 +55,19 @@ class TensorMethod:
             response.outputs.add(name=spec.name, datatype=spec.datatype, shape=leading + shape)
             response.raw_output_contents.append(outputs.data[position])
         return bytes(response.SerializeToString())
+
+
+def parse_request(request_class: Any, message: bytes) -> Any:
+    """Reads a request of the service.
+
+    Raises:
+        InvalidRequest: The bytes are not such a message.
+    """
+    try:
+        return request_class.FromString(message)
+    except DecodeError as error:
+        name = request_class.DESCRIPTOR.full_name
+        raise InvalidRequest("MALFORMED_MESSAGE", f"the bytes are not an {name}") from error
 
 
 def check_parameters(request: Any, version: ModelVersion) -> None:

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any, NoReturn
 
 from gateway.errors import InvalidRequest
-from gateway.tensors import BYTES, ELEMENT_BYTES, element, element_offsets
+from gateway.tensors import BYTES, ELEMENT_BYTES, element, element_offsets, fits
 from gateway.types import ModelVersion, Tensors, TensorSpec
 
 # KServe v2 datatype -> field of InferTensorContents and array typecode.
@@ -96,18 +96,11 @@ def check_tensor(request: Any, version: ModelVersion, tensor: Any, spec: TensorS
         types = f"data-type is '{tensor.datatype}', but model '{version.model}' expects '{spec.datatype}'"
         refuse(request, version, spec.name, f"inference input '{spec.name}' {types}", with_id=True)
     expected = (-1, *spec.dims) if version.max_batch_size else spec.dims
-    if not same_shape(tuple(tensor.shape), expected):
+    if not fits(tuple(tensor.shape), expected):
         shapes = f"Expected [{','.join(map(str, expected))}], got [{','.join(map(str, tensor.shape))}]."
         told = f"unexpected shape for input '{spec.name}' for model '{version.model}'. {shapes}"
         note = " NOTE: the first dimension counts the rows of the batch." if version.max_batch_size else ""
         refuse(request, version, spec.name, told + note, with_id=True)
-
-
-def same_shape(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
-    """Says whether a shape is the expected one, where -1 stands for any size."""
-    return len(shape) == len(expected) and all(
-        (size >= 0 if wanted == -1 else size == wanted) for size, wanted in zip(shape, expected, strict=True)
-    )
 
 
 def read_data(request: Any, version: ModelVersion, position: int, spec: TensorSpec) -> bytes:

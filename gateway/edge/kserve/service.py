@@ -5,11 +5,10 @@ from functools import partial
 from importlib.metadata import version as package_version
 from typing import Any
 
-from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2
 
-from gateway.edge.kserve.infer import TensorMethod
-from gateway.errors import GatewayError, InvalidRequest
+from gateway.edge.kserve.infer import TensorMethod, parse_request
+from gateway.errors import GatewayError
 from gateway.interfaces import Endpoint, Tenant
 from gateway.pipeline import Pipeline
 from gateway.types import Call, ModelVersion, TensorSpec
@@ -51,11 +50,7 @@ class KServe:
             GatewayError: The call is refused.
         """
         tenant = self._pipeline.tenants.admit(call)
-        try:
-            request = request_class.FromString(call.message)
-        except DecodeError as error:
-            name = request_class.DESCRIPTOR.full_name
-            raise InvalidRequest("MALFORMED_MESSAGE", f"the bytes are not an {name}") from error
+        request = parse_request(request_class, call.message)
         return bytes(answer(tenant, request).SerializeToString())
 
     def server_live(self, tenant: Tenant, request: Any) -> Any:  # noqa: ARG002 - alive for everybody
