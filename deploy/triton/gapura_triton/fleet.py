@@ -1,0 +1,164 @@
+"""Starts, stops and finds nodes."""
+
+import os
+import re
+import signal
+import socket
+import sys
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from gapura_triton import processes
+from gapura_triton.errors import LauncherError
+from gapura_triton.files import locked
+from gapura_triton.installation import Installation
+from gapura_triton.node import Node, Phase, State, read_node, read_state, write_node, write_state
+from gapura_triton.server import EXIT_SECONDS
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_HOPELESS_RESTARTS = 3
+_STOP_SECONDS = EXIT_SECONDS + 10.0
+_POLL_SECONDS = 0.02
+_LAST_LINES = 15
+LOOPBACK = "127.0.0.1"
+
+
+def node_folder(home: Path, name: str) -> Path:
+    """Returns where a node's records are.
+
+    Raises:
+        LauncherError: The name is no name.
+    """
+    if not _NAME.fullmatch(name):
+        raise LauncherError(f"'{name}' cannot name a node: use a-z, 0-9, '-' and '_'")
+    return home / "nodes" / name
+
+
+def find_nodes(home: Path) -> list[Node]:
+    """Returns every node that was ever started."""
+    folders = sorted(path.parent for path in (home / "nodes").glob("*/node.json"))
+    return [node for folder in folders if (node := read_node(folder))]
+
+
+def choose_nodes(home: Path, names: Collection[str]) -> list[Node]:
+    """Returns the nodes of these names, or every node.
+
+    Raises:
+        LauncherError: There is no such node.
+    """
+    nodes = find_nodes(home)
+    unknown = sorted(set(names) - {node.name for node in nodes})
+    if unknown:
+        raise LauncherError(f"there is no node '{unknown[0]}': see `gapura triton status`")
+    return [node for node in nodes if not names or node.name in names]
+
+
+def start_node(  # noqa: PLR0913 - what an operator can say
+    folder: Path,
+    home: Path,
+    repository: Path,
+    *,
+    grpc_port: int | None = None,
+    memory_budget_mib: int = 0,
+    timeout_seconds: float = 120.0,
+) -> tuple[Node, bool]:
+    """Starts a node and waits until it is live, or finds it running; returns it, and whether it was started.
+
+    Args:
+        folder: Of the node; it keeps its ports.
+        home: Of the installation.
+        repository: Model repository; each of its models was tried once the node is live.
+        grpc_port: A free one by default, or the one it had.
+        memory_budget_mib: It is started anew when it holds more; 0 for never.
+        timeout_seconds: How long that may take.
+
+    Raises:
+        LauncherError: It does not start; nothing of it runs.
+    """
+    Installation(home).check()
+    if not repository.is_dir():
+        raise LauncherError(f"there is no model repository {repository}: publish a model, or name another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / "start.lock"):
+        before = read_node(folder)
+        if before and before.supervisor:
+            return before, False
+        node = Node(folder, home, repository.absolute(), *_ports(before, grpc_port), memory_budget_mib)
+        write_node(node)
+        write_state(node, State(Phase.STARTING))
+        _wait_until_live(node, _spawn_supervisor(node), timeout_seconds)
+        return node, True
+
+
+def stop_node(node: Node) -> bool:
+    """Lets a node finish its calls and ends it; returns whether it ran.
+
+    Raises:
+        LauncherError: It does not end.
+    """
+    supervisor = node.supervisor
+    if supervisor is None:
+        processes.sweep(node.mark)
+        return False
+    os.kill(supervisor, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while node.supervisor == supervisor:
+        if time.monotonic() > deadline:
+            raise LauncherError(
+                f"{node.name} does not stop: its supervisor is process {supervisor}, its log {node.log}"
+            )
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _ports(before: Node | None, grpc_port: int | None) -> tuple[int, int]:
+    """Returns the ports for gRPC and metrics: those asked for, or else those of before, or else free ones."""
+    grpc = grpc_port or (before.grpc_port if before else _free_port())
+    if not _is_free(grpc):
+        raise LauncherError(f"port {grpc} is taken: name another with --grpc-port")
+    metrics = before.metrics_port if before else grpc
+    while metrics == grpc or not _is_free(metrics):
+        metrics = _free_port()
+    return grpc, metrics
+
+
+def _free_port() -> int:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((LOOPBACK, port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def _spawn_supervisor(node: Node) -> int:
+    """Starts the supervisor in a session of its own, so that it outlives the terminal; returns its process."""
+    log = (os.POSIX_SPAWN_OPEN, 1, node.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    files = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), log, (os.POSIX_SPAWN_DUP2, 1, 2)]
+    arguments = [sys.executable, "-m", "gapura_triton.supervisor", str(node.folder)]
+    return os.posix_spawn(sys.executable, arguments, os.environ, file_actions=files, setsid=True)
+
+
+def _wait_until_live(node: Node, supervisor: int, timeout_seconds: float) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while (state := read_state(node)).phase != Phase.LIVE:
+        if problem := _problem(supervisor, state, time.monotonic() > deadline):
+            stop_node(node)
+            lines = node.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+            told = "\n".join([*(f"    {line}" for line in lines), f"({node.log})"])
+            raise LauncherError(f"{node.name} does not start, {problem}:\n{told}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _problem(supervisor: int, state: State, late: bool) -> str | None:  # noqa: FBT001 - read once, above
+    if os.waitpid(supervisor, os.WNOHANG)[0]:
+        return "its supervisor ended"
+    if state.restarts >= _HOPELESS_RESTARTS:
+        return state.last_end
+    return "it takes too long" if late else None

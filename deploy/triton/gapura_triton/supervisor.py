@@ -1,0 +1,166 @@
+"""Keeps the tritonserver of one node running: `python -m gapura_triton.supervisor NODE_FOLDER`."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gapura_triton import leash, processes
+from gapura_triton.files import locked
+from gapura_triton.installation import Installation
+from gapura_triton.liveness import is_live
+from gapura_triton.node import Node, Phase, State, read_node, write_state
+from gapura_triton.server import EXIT_SECONDS, command, environment
+
+FIRST_DELAY_SECONDS = 0.2
+LONGEST_DELAY_SECONDS = 10.0
+GOOD_LIFE_SECONDS = 60.0
+LOG_BYTES = 8 * 1024 * 1024
+OLD_LOGS = 3
+_AWAITED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+_STARTING_TICK_SECONDS = 0.05
+_LIVE_TICK_SECONDS = 2.0
+_KILL_SECONDS = EXIT_SECONDS + 5.0
+
+
+class Supervisor:
+    """Starts tritonserver again whenever it ends, until told to stop.
+
+    The signals that it awaits have to be blocked.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._command = [sys.executable, "-IS", leash.__file__, str(os.getpid())]
+        self._restarts = 0
+        self._last_end: str | None = None
+        self._stopping = False
+
+    def run(self) -> None:
+        """Returns when it was told to stop and nothing of the node runs any more."""
+        deaths = 0
+        while True:
+            lived = self._serve()
+            if self._stopping:
+                break
+            deaths = 1 if lived >= GOOD_LIFE_SECONDS else deaths + 1
+            self._pause(restart_delay(deaths))
+            if self._stopping:
+                break
+            self._restarts += 1
+        self._record(Phase.STOPPED)
+
+    def _serve(self) -> float:
+        """Runs tritonserver until it ends; returns for how many seconds it was live."""
+        processes.sweep(self._node.mark)
+        server = self._spawn()
+        self._record(Phase.STARTING, server.pid)
+        live_since: float | None = None
+        reason: str | None = None
+        while server.poll() is None:
+            if live_since is None and is_live(self._node.address):
+                live_since = time.monotonic()
+                self._record(Phase.LIVE, server.pid)
+            self._await(_LIVE_TICK_SECONDS if live_since else _STARTING_TICK_SECONDS)
+            reason = "told to stop" if self._stopping else self._excess() if live_since else None
+            if reason:
+                end(server)
+            rotate(self._node.log)
+        processes.sweep(self._node.mark)
+        self._last_end = ", ".join(filter(None, (reason, how_it_ended(server.returncode))))
+        self._say(f"tritonserver {server.pid} ended: {self._last_end}")
+        return time.monotonic() - live_since if live_since else 0.0
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        installation = Installation(self._node.home)
+        return subprocess.Popen(  # noqa: S603 - our own command
+            [*self._command, *command(self._node, installation)],
+            stdin=subprocess.DEVNULL,
+            cwd=self._node.folder,  # which Python looks into first
+            env=environment(installation),
+        )
+
+    def _excess(self) -> str | None:
+        """Says by how much the node is over its memory budget, if it is."""
+        budget = self._node.memory_budget_mib
+        held = processes.memory_mib(self._node.mark) if budget else 0
+        return f"held {held} MiB, more than its {budget}" if held > budget else None
+
+    def _pause(self, seconds: float) -> None:
+        self._record(Phase.BACKING_OFF)
+        until = time.monotonic() + seconds
+        while not self._stopping and (left := until - time.monotonic()) > 0:
+            self._await(left)
+
+    def _await(self, seconds: float) -> None:
+        """Waits until tritonserver ends, or the supervisor is told to stop, or for a time."""
+        arrived = signal.sigtimedwait(_AWAITED, seconds)
+        if arrived is not None and arrived.si_signo != signal.SIGCHLD:
+            self._stopping = True
+
+    def _record(self, phase: Phase, pid: int | None = None) -> None:
+        with suppress(OSError):  # a full disk must not end a server that serves
+            write_state(self._node, State(phase, pid, self._restarts, self._last_end))
+        self._say(phase)
+
+    def _say(self, text: str) -> None:
+        with suppress(OSError):  # as above
+            sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} supervisor: {text}\n")
+            sys.stderr.flush()
+
+
+def restart_delay(deaths: int) -> float:
+    """Returns how long to wait, in seconds, after so many deaths without a good life between them."""
+    if deaths <= 1:
+        return 0.0
+    return min(FIRST_DELAY_SECONDS * 2.0 ** min(deaths - 2, 30), LONGEST_DELAY_SECONDS)
+
+
+def end(server: subprocess.Popen[bytes]) -> None:
+    """Lets tritonserver finish its calls; kills it when it takes too long."""
+    server.terminate()
+    try:
+        server.wait(_KILL_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def how_it_ended(status: int) -> str:
+    """Puts an exit status into words."""
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+
+
+def rotate(log: Path, limit_bytes: int = LOG_BYTES) -> None:
+    """Bounds a log that others keep open for appending; what they say while it is copied is lost."""
+    with suppress(OSError):  # a full disk, or a log that somebody removed, must not end a server that serves
+        if log.stat().st_size < limit_bytes:
+            return
+        names = [log, *(log.with_name(f"{log.name}.{age}") for age in range(1, OLD_LOGS + 1))]
+        for newer, older in zip(names[-2:0:-1], names[:1:-1], strict=True):
+            if newer.exists():
+                newer.replace(older)
+        shutil.copyfile(log, names[1])
+        os.truncate(log, 0)
+
+
+def main(folder: Path) -> None:
+    """Supervises a node; returns at once when another supervisor does."""
+    node = read_node(folder)
+    if node is None:
+        sys.exit(f"{folder} is not a node's folder")
+    signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
+    try:
+        with locked(node.lock, wait=False):
+            Supervisor(node).run()
+    except BlockingIOError:
+        sys.exit("another supervisor keeps this node")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).absolute())

@@ -1,0 +1,1 @@
+"""Facts about the launcher of tritonserver, from the real one."""
