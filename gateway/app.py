@@ -11,7 +11,9 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from gateway.backends.onnx import OnnxBackend
-from gateway.batching import Lanes
+from gateway.backends.triton.backend import TritonBackend
+from gateway.backends.triton.discovery import Discovery
+from gateway.batching.lanes import Lanes
 from gateway.edge.endpoints import Table
 from gateway.edge.grpcio import GrpcioListener
 from gateway.edge.health import Health
@@ -23,6 +25,7 @@ from gateway.interfaces import Backend, Listener
 from gateway.settings import Settings
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.policies import read_tenants
+from gateway.types import Placement
 from gateway.watching import Fingerprint, changes, fingerprint
 
 MIB = 1024 * 1024
@@ -34,7 +37,12 @@ Choice = TypeVar("Choice")
 
 BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
     "onnx": lambda settings: OnnxBackend(settings.repository, settings.threads),
+    "triton": lambda settings: TritonBackend(
+        {Placement.CPU: Discovery(settings.nodes), Placement.GPU: Discovery(settings.gpu_nodes)}
+    ),
 }
+# Batches of a lane at once: the embedded engine takes one, nodes take more each.
+SLOTS = {"onnx": 1, "triton": 4}
 LISTENERS: Mapping[str, Callable[..., Listener]] = {"grpcio": GrpcioListener}
 
 
@@ -51,7 +59,8 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         backend = chosen(BACKENDS, "backend", settings.backend)(settings)
-        self.lanes = Lanes(backend, slots=settings.slots, queue_rows=settings.queue_rows)
+        slots = settings.slots or SLOTS[settings.backend]
+        self.lanes = Lanes(backend, slots=slots, queue_rows=settings.queue_rows)
         self._generations = Generations(settings.catalog, settings.contracts, self.lanes)
         self._tenants = open_directory(())
         self._table: Table = {}
@@ -82,6 +91,7 @@ class Gateway:
         address = await self._listener.start()
         self._keep(self._watch_tenants(seen[0]))
         self._keep(self._watch_catalog(seen[1]))
+        self._keep(self._watch_models())
         log.info("listening", address=address)
         return address
 
@@ -92,6 +102,7 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.lanes.close()
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs something beside the calls."""
@@ -127,6 +138,11 @@ class Gateway:
             except Exception:
                 log.exception("catalog stays as it was")
 
+    async def _watch_models(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.watch_seconds)
+            await self._report_health()
+
     async def _advance(self) -> None:
         previous = self._generations.live
         if await self._generations.advance():
@@ -137,10 +153,17 @@ class Gateway:
     async def _swap(self) -> None:
         live = self._generations.live
         self._table = self._generations.table(self._tenants)
-        services = live.services()
-        self._reflection.report(live.contracts.pool, services)
+        self._reflection.report(live.contracts.pool, live.services())
+        await self._report_health()
+
+    async def _report_health(self) -> None:
+        live = self._generations.live
         names = {"": bool(live.snapshot.generation), SERVICE: bool(live.snapshot.generation)}
-        await self._health.report(names | services | dict.fromkeys(live.snapshot.models, True))
+        models = {
+            name: any(self.lanes.ready(arm.version) for arm in model.arms)
+            for name, model in live.snapshot.models.items()
+        }
+        await self._health.report(names | live.services() | models)
 
 
 async def serve(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from erpml.catalog.v1 import catalog_pb2
 from google.protobuf.message import DecodeError
 
 from gateway.errors import CatalogError
-from gateway.types import Arm, Model, ModelVersion, Signature, TensorSpec
+from gateway.types import Arm, Model, ModelVersion, Placement, Signature, TensorSpec
 
 FULL_WEIGHT = 10_000
 
@@ -53,7 +53,7 @@ def read_model(message: catalog_pb2.Model, previous: Model | None) -> Model:
         CatalogError: Its arms name versions that are not there, do not add up, or are several.
     """
     known = previous.versions if previous else {}
-    versions = {entry.number: read_version(message.name, entry, known.get(entry.number)) for entry in message.versions}
+    versions = {entry.number: read_version(message, entry, known.get(entry.number)) for entry in message.versions}
     missing = [arm.name for arm in message.arms if arm.version not in versions]
     if missing or sum(arm.weight_basis_points for arm in message.arms) != FULL_WEIGHT:
         raise CatalogError(
@@ -70,19 +70,25 @@ def read_model(message: catalog_pb2.Model, previous: Model | None) -> Model:
     )
 
 
-def read_version(model: str, message: catalog_pb2.Version, previous: ModelVersion | None) -> ModelVersion:
+def read_version(model: catalog_pb2.Model, message: catalog_pb2.Version, previous: ModelVersion | None) -> ModelVersion:
     """Reads one version, or returns the object that stands for it already."""
     signature = Signature(
         inputs=tuple(map(read_tensor, message.signature.inputs)),
         outputs=tuple(map(read_tensor, message.signature.outputs)),
     )
-    version = ModelVersion(model, message.number, signature, message.max_batch_size, message.sha256)
+    placement = Placement.GPU if model.placement == catalog_pb2.PLACEMENT_GPU else Placement.CPU
+    version = ModelVersion(model.name, message.number, signature, message.max_batch_size, message.sha256, placement)
     return previous if previous is not None and same(previous, version) else version
 
 
 def same(one: ModelVersion, other: ModelVersion) -> bool:
     """Says whether two objects stand for the same version, byte for byte."""
-    return (one.sha256, one.signature, one.max_batch_size) == (other.sha256, other.signature, other.max_batch_size)
+    return (one.sha256, one.signature, one.max_batch_size, one.placement) == (
+        other.sha256,
+        other.signature,
+        other.max_batch_size,
+        other.placement,
+    )
 
 
 def read_tensor(message: catalog_pb2.Tensor) -> TensorSpec:

@@ -13,7 +13,7 @@ from gateway.decisions import DECISIONS
 from gateway.edge.endpoints import Table, build_table
 from gateway.edge.status import status_of
 from gateway.errors import CatalogError, ContractError
-from gateway.interfaces import Admission, Backend
+from gateway.interfaces import Admission, Batcher
 from gateway.pipeline import Pipeline
 from gateway.routing import Routes
 from gateway.types import Model, ModelVersion
@@ -44,7 +44,7 @@ class Generations:
         lanes: Answers for every version that is loaded into it.
     """
 
-    def __init__(self, catalog: Path, contracts: Path, lanes: Backend) -> None:
+    def __init__(self, catalog: Path, contracts: Path, lanes: Batcher) -> None:
         self._catalog = catalog
         self._contracts = contracts
         self._lanes = lanes

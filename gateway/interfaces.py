@@ -1,12 +1,12 @@
 """The stages of the request path, as the pipeline sees them."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from gateway.errors import InvalidRequest
-from gateway.types import Arm, Call, ModelVersion, Policy, Tensors
+from gateway.types import Arm, Call, Model, ModelVersion, Policy, Statistics, Tensors
 
 
 class Tenant(Protocol):
@@ -15,6 +15,10 @@ class Tenant(Protocol):
     @property
     def name(self) -> str:
         """Name of the tenant."""
+
+    @property
+    def operator(self) -> bool:
+        """Says whether the tenant may load and unload models and change settings of the servers."""
 
     def may_call(self, model: str) -> bool:
         """Says whether the tenant's policy names the model."""
@@ -40,6 +44,10 @@ class Admission(Protocol):
 
 class Router(Protocol):
     """Chooses who answers."""
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """What is live, by registered name."""
 
     def choose(self, model: str, version: str) -> Arm:
         """Names the arm that answers.
@@ -70,6 +78,24 @@ class Backend(Protocol):
     def config(self, version: ModelVersion) -> bytes:
         """Returns the serialised `inference.ModelConfig` of a loaded version."""
 
+    def ready(self, version: ModelVersion) -> bool:
+        """Says whether a loaded version can answer now."""
+
+    async def operate(self, operation: str, request: bytes) -> bytes:
+        """Does what an operator asks of the servers.
+
+        Args:
+            operation: `RepositoryModelLoad`, `RepositoryModelUnload`, `TraceSetting` or `LogSettings` of
+                `inference.GRPCInferenceService`.
+            request: Serialised request of that method.
+
+        Returns:
+            The serialised response.
+
+        Raises:
+            GatewayError: A server refused; the message is the server's own.
+        """
+
     async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
         """Computes the outputs of a loaded version.
 
@@ -79,10 +105,22 @@ class Backend(Protocol):
             deadline: When the answer is no longer wanted, in seconds of the event loop's clock.
 
         Raises:
+            NotFound: An operator has unloaded the model.
+            Unavailable: Nothing that could answer is reachable.
             Overloaded: Too much waits already.
             DeadlineExceeded: The deadline passed first.
             ModelFailed: The model failed on these inputs.
         """
+
+    async def close(self) -> None:
+        """Releases everything; nothing is called afterwards."""
+
+
+class Batcher(Backend, Protocol):
+    """A backend that merges concurrent calls, and counts them."""
+
+    def statistics(self, version: ModelVersion) -> Statistics:
+        """Returns what a loaded version has done."""
 
 
 NOTHING_LEFT_OUT: Mapping[int, InvalidRequest] = MappingProxyType({})
@@ -152,6 +190,20 @@ class Endpoint:
 
     path: str
     answer: Callable[[Call], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEndpoint:
+    """One method at the edge with a stream of requests and a stream of responses.
+
+    Attributes:
+        path: `/package.Service/Method`.
+        answer: Takes the call, whose `message` is empty, and its messages to serialised responses, or raises a
+            `GatewayError`.
+    """
+
+    path: str
+    answer: Callable[[Call, AsyncIterator[bytes]], AsyncGenerator[bytes, None]]
 
 
 class Listener(Protocol):

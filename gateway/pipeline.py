@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.interfaces import Admission, Backend, Method, Router
+from gateway.interfaces import Admission, Batcher, Method, Router
 from gateway.types import Call
 
 
@@ -12,7 +12,7 @@ class Pipeline:
 
     tenants: Admission
     routes: Router
-    lanes: Backend
+    lanes: Batcher
 
     async def answer(self, method: Method, call: Call) -> bytes:
         """Answers one call.

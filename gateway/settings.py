@@ -2,11 +2,20 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.errors import ConfigurationError
+
+
+def split(value: object) -> object:
+    """Takes text with commas apart."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 
 
 class Settings(BaseSettings):
@@ -26,9 +35,13 @@ class Settings(BaseSettings):
         description="Folder of further descriptor sets (*.binpb), served beside the built-in contracts.",
     )
     tenants: Path = Field(Path("var/tenants.yaml"), description="Tenants, their hashed keys and policies.")
-    max_message_mib: int = Field(64, ge=1, le=1024, description="Largest message accepted, in MiB.")
+    max_message_mib: int = Field(128, ge=1, le=1024, description="Largest message accepted, in MiB.")
     queue_rows: int = Field(16_384, ge=1, description="Rows that may wait for one model version.")
-    slots: int = Field(1, ge=1, description="Batches of one model version under way at once.")
+    nodes: Addresses = Field((), description="Triton nodes, host:port, separated by commas; names are looked up.")
+    gpu_nodes: Addresses = Field((), description="Triton nodes with a GPU, for models that are placed there.")
+    slots: int | None = Field(
+        None, ge=1, description="Batches of one model version under way at once; 1 embedded, 4 with Triton."
+    )
     threads: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,
@@ -36,6 +49,12 @@ class Settings(BaseSettings):
     )
     watch_seconds: float = Field(1.0, gt=0, description="Time between looks at the catalog and the tenants file.")
     drain_seconds: float = Field(15.0, ge=0, description="Time that calls under way get to finish at shutdown.")
+
+    @model_validator(mode="after")
+    def _has_nodes(self) -> "Settings":
+        if self.backend == "triton" and not (self.nodes or self.gpu_nodes):
+            raise ValueError("the triton backend needs nodes: set GAPURA_NODES or GAPURA_GPU_NODES to host:port")
+        return self
 
 
 def read_settings(**overrides: object) -> Settings:
@@ -48,5 +67,5 @@ def read_settings(**overrides: object) -> Settings:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type] # validated there
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = ".".join(map(str, first["loc"]))
+        name = ".".join(map(str, first["loc"])) or "backend"
         raise ConfigurationError(f"GAPURA_{name.upper()}: {first['msg']}") from error

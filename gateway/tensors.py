@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from math import prod
 
-from gateway.types import Tensors, TensorSpec
+from gateway.types import Buffer, Tensors, TensorSpec
 
 BYTES = "BYTES"
 LENGTH_BYTES = 4
@@ -56,13 +56,13 @@ def split(batch: Tensors, specs: Sequence[TensorSpec], rows: Sequence[int]) -> l
     return [Tensors(count, batch.shapes, data) for count, data in zip(rows, parts, strict=True)]
 
 
-def cut(data: bytes, offsets: Sequence[int], rows: Sequence[int]) -> list[bytes]:
+def cut(data: Buffer, offsets: Sequence[int], rows: Sequence[int]) -> list[Buffer]:
     """Cuts one tensor after every `rows` rows; row i starts at `offsets[i]`."""
     bounds = accumulate(rows, initial=0)
     return [data[offsets[start] : offsets[end]] for start, end in pairwise(bounds)]
 
 
-def row_offsets(data: bytes, datatype: str, shape: tuple[int, ...], rows: int) -> Sequence[int]:
+def row_offsets(data: Buffer, datatype: str, shape: tuple[int, ...], rows: int) -> Sequence[int]:
     """Returns where each row starts, and where the last one ends."""
     row_elements = prod(shape)
     if not row_elements:
@@ -73,7 +73,7 @@ def row_offsets(data: bytes, datatype: str, shape: tuple[int, ...], rows: int) -
     return range(0, (rows + 1) * row_bytes, row_bytes)
 
 
-def element_offsets(data: bytes, count: int) -> list[int]:
+def element_offsets(data: Buffer, count: int) -> list[int]:
     """Returns where each of `count` BYTES elements starts, and where the last one ends.
 
     Raises:
@@ -89,13 +89,13 @@ def element_offsets(data: bytes, count: int) -> list[int]:
     return offsets
 
 
-def elements(data: bytes, count: int) -> list[bytes]:
+def elements(data: Buffer, count: int) -> list[bytes]:
     """Returns `count` BYTES elements without their lengths.
 
     Raises:
         ValueError: The data holds fewer or more elements.
     """
-    return [data[start + LENGTH_BYTES : end] for start, end in pairwise(element_offsets(data, count))]
+    return [bytes(data[start + LENGTH_BYTES : end]) for start, end in pairwise(element_offsets(data, count))]
 
 
 def element(value: bytes) -> bytes:

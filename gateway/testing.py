@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.app import Gateway
 from gateway.settings import Settings
-from gateway.types import ModelVersion, Tensors
+from gateway.types import ModelVersion, Statistics, Tensors
 
 
 @asynccontextmanager
@@ -30,12 +30,14 @@ class FakeBackend:
         open: Cleared, it holds every batch until set again.
         fails: Says for inputs whether to fail, and with what.
         loaded: Versions that are loaded.
+        operations: Every operation that it was asked to do, with its request.
     """
 
     batches: list[Tensors] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
     fails: Callable[[Tensors], Exception | None] = lambda _: None
     loaded: set[ModelVersion] = field(default_factory=set)
+    operations: list[tuple[str, bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.open.set()
@@ -51,6 +53,22 @@ class FakeBackend:
     def config(self, version: ModelVersion) -> bytes:  # noqa: ARG002 - the same for all
         """Returns an empty configuration."""
         return b""
+
+    def ready(self, version: ModelVersion) -> bool:
+        """Says whether the version is loaded."""
+        return version in self.loaded
+
+    def statistics(self, version: ModelVersion) -> Statistics:  # noqa: ARG002 - it counts nothing
+        """Returns no counts."""
+        return Statistics()
+
+    async def operate(self, operation: str, request: bytes) -> bytes:
+        """Notes what an operator asks, and answers with an empty message."""
+        self.operations.append((operation, request))
+        return b""
+
+    async def close(self) -> None:
+        """Has nothing to release."""
 
     async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:  # noqa: ARG002 - it never takes long
         """Answers with the first input, once it is open."""

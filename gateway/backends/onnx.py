@@ -2,22 +2,25 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from gateway.backends.log_settings import set_logs
+from gateway.backends.operations import load_failed, no_such_model, read_load, read_traces, read_unload
 from gateway.backends.repository import model_file, read_config
-from gateway.errors import CatalogError, ModelFailed
+from gateway.errors import CatalogError, InvalidRequest, ModelFailed, NotFound
 from gateway.tensors import BYTES, element, elements, fits
-from gateway.types import ModelVersion, Tensors
+from gateway.types import Buffer, ModelVersion, Tensors
 
 # KServe v2 datatype -> little-endian numpy type.
 NUMPY_TYPES: Mapping[str, str] = {
@@ -38,7 +41,12 @@ NUMPY_TYPES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A version in memory."""
+    """A version in memory.
+
+    Attributes:
+        session: Runs it; None while an operator has unloaded the model.
+        config: Serialised `inference.ModelConfig`.
+    """
 
     session: Any
     config: bytes
@@ -46,6 +54,9 @@ class Loaded:
 
 class OnnxBackend:
     """Runs models of a repository in a small pool of threads.
+
+    A version that an operator has unloaded stays so, whatever the catalog does, until an operator loads its model; a
+    new version of that model is loaded as any other.
 
     Args:
         repository: Folder in Triton's layout.
@@ -56,6 +67,12 @@ class OnnxBackend:
         self._repository = repository
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="onnx")
         self._loaded: dict[ModelVersion, Loaded] = {}
+        self._operations: Mapping[str, Callable[[bytes], Awaitable[bytes]]] = {
+            "RepositoryModelLoad": self._load_model,
+            "RepositoryModelUnload": self._unload_model,
+            "LogSettings": set_logs,
+            "TraceSetting": partial(read_traces, self._versions),
+        }
 
     async def load(self, version: ModelVersion) -> None:
         """Reads the version from the repository.
@@ -74,14 +91,58 @@ class OnnxBackend:
         """Returns the serialised `inference.ModelConfig` of a loaded version."""
         return self._loaded[version].config
 
+    def ready(self, version: ModelVersion) -> bool:
+        """Says whether a loaded version can answer: whether no operator has unloaded it."""
+        loaded = self._loaded.get(version)
+        return loaded is not None and loaded.session is not None
+
     async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:  # noqa: ARG002 - a running session cannot be stopped
         """Runs one batch.
 
         Raises:
+            NotFound: An operator has unloaded the model.
             ModelFailed: ONNX Runtime refuses the inputs or fails.
         """
-        session = self._loaded[version].session
-        return await asyncio.get_running_loop().run_in_executor(self._pool, run, session, version, inputs)
+        loaded = self._loaded.get(version)
+        if loaded is None or loaded.session is None:
+            told = f"Request for unknown model: '{version.model}' has no available versions"
+            raise NotFound("MODEL_UNKNOWN", told, model=version.model)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, run, loaded.session, version, inputs)
+
+    async def operate(self, operation: str, request: bytes) -> bytes:
+        """Does what an operator asks.
+
+        Raises:
+            GatewayError: It cannot be done.
+        """
+        try:
+            return await self._operations[operation](request)
+        except DecodeError as error:
+            raise InvalidRequest("MALFORMED_MESSAGE", f"the bytes are not a request of {operation}") from error
+
+    async def close(self) -> None:
+        """Ends the threads; batches under way finish."""
+        self._pool.shutdown(wait=False)
+
+    async def _load_model(self, request: bytes) -> bytes:
+        model = read_load(request)
+        versions = self._versions(model)
+        if not versions:
+            raise no_such_model(model)
+        for version in versions:
+            try:
+                self._loaded[version] = await asyncio.to_thread(load_version, self._repository, version)
+            except CatalogError as error:
+                raise load_failed(version, error.message) from error
+        return b""
+
+    async def _unload_model(self, request: bytes) -> bytes:
+        for version in self._versions(read_unload(request)):
+            self._loaded[version] = replace(self._loaded[version], session=None)
+        return b""
+
+    def _versions(self, model: str) -> list[ModelVersion]:
+        return sorted((version for version in self._loaded if version.model == model), key=lambda each: each.number)
 
 
 def load_version(repository: Path, version: ModelVersion) -> Loaded:
@@ -152,7 +213,7 @@ def encode_all(version: ModelVersion, outputs: list[NDArray[Any]], batch_dims: i
     )
 
 
-def decode(data: bytes, datatype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+def decode(data: Buffer, datatype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """Reads a tensor without copying its numbers."""
     if datatype == BYTES:
         texts = [part.decode("utf-8", "replace") for part in elements(data, prod(shape))]
@@ -160,8 +221,9 @@ def decode(data: bytes, datatype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     return np.frombuffer(data, NUMPY_TYPES[datatype]).reshape(shape)
 
 
-def encode(tensor: NDArray[Any], datatype: str) -> bytes:
-    """Packs a tensor row-major."""
+def encode(tensor: NDArray[Any], datatype: str) -> Buffer:
+    """Packs a tensor row-major; numbers are not copied where they lie so already."""
     if datatype == BYTES:
         return b"".join(element(str(text).encode()) for text in tensor.ravel())
-    return tensor.astype(NUMPY_TYPES[datatype], copy=False).tobytes()
+    packed = np.ascontiguousarray(tensor.astype(NUMPY_TYPES[datatype], copy=False))
+    return packed.reshape(-1).view(np.uint8).data if packed.nbytes else b""

@@ -12,6 +12,7 @@ from gateway.types import ModelVersion, TensorSpec
 
 CONFIG = "config.pbtxt"
 MODEL = "model.onnx"
+PLATFORMS = {"onnxruntime": "onnxruntime_onnx"}
 
 
 def model_file(repository: Path, version: ModelVersion) -> Path:
@@ -34,7 +35,26 @@ def read_config(repository: Path, version: ModelVersion) -> bytes:
         raise CatalogError(f"{path} is not a model configuration: {error}") from error
     if described(config.input) != expected(version.signature.inputs) or config.max_batch_size != version.max_batch_size:
         raise CatalogError(f"{path} and the catalog describe different inputs; publish again")
-    return bytes(config.SerializeToString())
+    return bytes(with_defaults(config).SerializeToString())
+
+
+def with_defaults(config: Any) -> Any:
+    """Returns a copy of a configuration with what Triton fills in where nothing is said."""
+    filled = model_config_pb2.ModelConfig()
+    filled.CopyFrom(config)
+    filled.platform = filled.platform or PLATFORMS.get(filled.backend, "")
+    filled.default_model_filename = filled.default_model_filename or MODEL
+    if not filled.HasField("version_policy"):
+        filled.version_policy.latest.num_versions = 1
+    if not filled.instance_group:
+        filled.instance_group.add(kind=model_config_pb2.ModelInstanceGroup.KIND_CPU)
+    for position, group in enumerate(filled.instance_group):
+        group.name = group.name or f"{filled.name}_{position}"
+        group.count = group.count or 1
+    for memory in ("input_pinned_memory", "output_pinned_memory"):
+        if not filled.optimization.HasField(memory):
+            getattr(filled.optimization, memory).enable = True
+    return filled
 
 
 def described(tensors: Iterable[Any]) -> set[tuple[str, str, tuple[int, ...]]]:

@@ -1,20 +1,17 @@
-"""Lanes: calls that arrive while their model is busy leave together as the next batch.
-
-There is no timer. While all slots are busy calls gather, and the next free slot takes as many as `max_batch_size`
-allows. A free slot does not take the first call at once either: it lets the event loop turn until a few turns in a row
-have brought no further call. Turns are next to free while the loop has nothing to do (1 µs each), and while it
-is busy they are exactly the work that brings in the calls which then share the batch.
-"""
+"""The calls of one model version: they wait, leave as batches, and get their answers."""
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
 
-from gateway.errors import DeadlineExceeded, GatewayError, ModelFailed, Overloaded, Unavailable
+from gateway.errors import DeadlineExceeded, GatewayError, ModelFailed, Overloaded
 from gateway.interfaces import Backend
 from gateway.tensors import merge, split
-from gateway.types import ModelVersion, Tensors
+from gateway.types import ModelVersion, Statistics, Tensors, Timing
 
 RETRY_AFTER_MS = 50
 
@@ -27,84 +24,28 @@ QUIET_TURNS = 32
 MOST_TURNS = 256
 
 
-@dataclass(slots=True)
-class LaneCounts:
-    """What a lane has done: exact, and read without stopping it."""
-
-    rows: int = 0
-    batches: int = 0
-    expired: int = 0
-    refused: int = 0
-    retried: int = 0
-
-
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A call in a lane."""
+    """A call in a lane.
+
+    Attributes:
+        inputs: What it asks.
+        deadline: When its caller stops waiting, in seconds of the event loop's clock.
+        arrived: When it came, in seconds of `perf_counter`.
+        outputs: Gets its answer.
+    """
 
     inputs: Tensors
     deadline: float | None
+    arrived: float
     outputs: asyncio.Future[Tensors]
-
-
-class Lanes:
-    """A backend that merges concurrent calls for another backend, one lane per model version.
-
-    Args:
-        backend: Computes the batches.
-        slots: Batches of one lane under way at the same time.
-        queue_rows: Rows that may wait in one lane.
-    """
-
-    def __init__(self, backend: Backend, *, slots: int, queue_rows: int) -> None:
-        self._backend = backend
-        self._slots = slots
-        self._queue_rows = queue_rows
-        self._lanes: dict[ModelVersion, Lane] = {}
-
-    async def load(self, version: ModelVersion) -> None:
-        """Loads the version and opens its lane."""
-        await self._backend.load(version)
-        self._lanes.setdefault(version, Lane(self._backend, version, self._slots, self._queue_rows))
-
-    async def unload(self, version: ModelVersion) -> None:
-        """Closes the lane once it is empty, then unloads the version."""
-        lane = self._lanes.pop(version, None)
-        if lane is not None:
-            await lane.drain()
-        await self._backend.unload(version)
-
-    def config(self, version: ModelVersion) -> bytes:
-        """Returns the serialised `inference.ModelConfig` of a loaded version."""
-        return self._backend.config(version)
-
-    def counts(self) -> Mapping[ModelVersion, LaneCounts]:
-        """Returns the counts of every lane."""
-        return {version: lane.counts for version, lane in self._lanes.items()}
-
-    async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
-        """Answers a call, together with those that wait beside it.
-
-        Raises:
-            Unavailable: The version was unloaded since the caller chose it.
-        """
-        if not inputs.rows:
-            return Tensors(0, (), ())
-        lane = self._lanes.get(version)
-        if lane is None:
-            raise Unavailable(
-                "MODEL_NOT_SERVED",
-                f"'{version.model}' version {version.number} was just replaced; send the call again",
-                model=version.model,
-            )
-        return await lane.submit(inputs, deadline)
 
 
 class Lane:
     """The calls of one model version."""
 
     def __init__(self, backend: Backend, version: ModelVersion, slots: int, queue_rows: int) -> None:
-        self.counts = LaneCounts()
+        self.statistics = Statistics()
         self._backend = backend
         self._version = version
         self._free_slots = slots
@@ -121,10 +62,10 @@ class Lane:
             Overloaded: Too many rows wait already.
         """
         if self._waiting_rows + inputs.rows > self._queue_rows:
-            self.counts.refused += 1
+            self.statistics.refused += 1
             raise overloaded(self._version.model, self._queue_rows)
         loop = asyncio.get_running_loop()
-        call = Waiting(inputs, deadline, loop.create_future())
+        call = Waiting(inputs, deadline, perf_counter(), loop.create_future())
         self._waiting.append(call)
         self._waiting_rows += inputs.rows
         self._gather()
@@ -134,7 +75,7 @@ class Lane:
         """Waits until every call in the lane has its answer."""
         while self._waiting or self._batches:
             await asyncio.sleep(0)
-            await asyncio.gather(*self._batches)
+            await asyncio.gather(*self._batches, return_exceptions=True)
 
     def _gather(self) -> None:
         """Starts to count quiet turns, unless that is under way or no slot is free."""
@@ -158,6 +99,9 @@ class Lane:
             task = asyncio.create_task(self._run(batch))
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
+            abandoned = partial(stop_if_abandoned, task, batch)
+            for call in batch:
+                call.outputs.add_done_callback(abandoned)
 
     def _take_batch(self) -> list[Waiting]:
         """Takes calls from the head of the lane for as long as they fit one batch; drops those nobody awaits."""
@@ -178,7 +122,7 @@ class Lane:
     def _expire(self, call: Waiting, now: float) -> bool:
         if call.deadline is None or call.deadline > now:
             return False
-        self.counts.expired += 1
+        self.statistics.expired += 1
         call.outputs.set_exception(expired())
         return True
 
@@ -193,38 +137,72 @@ class Lane:
             self._gather()
 
     async def _answer(self, batch: Sequence[Waiting]) -> None:
-        """Answers every call of the batch; one that fails together is tried apart, so that only the culprit fails."""
+        """Answers every call of the batch; if the model fails, each is tried apart, so that only the culprit fails."""
+        started = perf_counter()
         try:
-            answers = await self._infer([call.inputs for call in batch])
-        except Exception as error:  # noqa: BLE001 - whatever the backend raises is these calls' answer
+            answers = await self._infer(batch)
+        except ModelFailed as error:
             if len(batch) == 1:
-                settle_with_error(batch[0].outputs, error)
-                return
-            self.counts.retried += len(batch)
-            now = asyncio.get_running_loop().time()
-            for call in batch:
-                if not call.outputs.done() and not self._expire(call, now):
-                    await self._answer([call])
+                self._fail(batch, error)
+            else:
+                await self._answer_apart(batch)
             return
+        except Exception as error:  # noqa: BLE001 - whatever the backend raises is these calls' answer
+            self._fail(batch, error)
+            return
+        ended = perf_counter()
         for call, outputs in zip(batch, answers, strict=True):
             if not call.outputs.done():
                 call.outputs.set_result(outputs)
+                self.statistics.succeeded.add(ended - call.arrived)
+                self.statistics.queued.add(started - call.arrived)
 
-    async def _infer(self, calls: list[Tensors]) -> list[Tensors]:
-        inputs = merge(calls)
-        self.counts.rows += inputs.rows
-        self.counts.batches += 1
-        outputs = await self._backend.infer(self._version, inputs, None)
+    async def _answer_apart(self, batch: Sequence[Waiting]) -> None:
+        self.statistics.retried += len(batch)
+        now = asyncio.get_running_loop().time()
+        for call in batch:
+            if not call.outputs.done() and not self._expire(call, now):
+                await self._answer([call])
+
+    async def _infer(self, batch: Sequence[Waiting]) -> list[Tensors]:
+        """Sends a batch to the backend, and cuts its answer.
+
+        Raises:
+            Exception: Whatever the backend raises.
+        """
+        inputs = merge([call.inputs for call in batch])
+        started, self.statistics.last_call = perf_counter(), time.time()
+        outputs = await self._backend.infer(self._version, inputs, latest_deadline(batch))
         if outputs.rows != inputs.rows:
             problem = f"answered {outputs.rows} rows to {inputs.rows}"
             raise ModelFailed(self._version.model, self._version.number, problem)
-        return split(outputs, self._version.signature.outputs, [call.rows for call in calls])
+        self._count(inputs.rows, perf_counter() - started)
+        return split(outputs, self._version.signature.outputs, [call.inputs.rows for call in batch])
+
+    def _count(self, rows: int, seconds: float) -> None:
+        self.statistics.rows += rows
+        self.statistics.computed.add(seconds)
+        self.statistics.batch_sizes.setdefault(rows, Timing()).add(seconds)
+
+    def _fail(self, batch: Sequence[Waiting], error: Exception) -> None:
+        """Gives calls their error, except those that nobody awaits any more."""
+        now = perf_counter()
+        for call in batch:
+            if not call.outputs.done():
+                call.outputs.set_exception(error)
+                self.statistics.failed.add(now - call.arrived)
 
 
-def settle_with_error(outputs: asyncio.Future[Tensors], error: Exception) -> None:
-    """Gives a call its error, unless nobody awaits it any more."""
-    if not outputs.done():
-        outputs.set_exception(error)
+def stop_if_abandoned(task: asyncio.Task[None], batch: Sequence[Waiting], _: asyncio.Future[Tensors]) -> None:
+    """Stops a batch once nobody awaits any answer of it."""
+    if all(call.outputs.cancelled() for call in batch):
+        task.cancel()
+
+
+def latest_deadline(batch: Sequence[Waiting]) -> float | None:
+    """Returns when the last caller of a batch stops waiting; None when one waits for ever."""
+    deadlines = [call.deadline for call in batch]
+    return None if None in deadlines else max(deadlines)  # type: ignore[type-var] # there is no None among them
 
 
 def overloaded(model: str, queue_rows: int) -> GatewayError:

@@ -18,12 +18,13 @@ def tenants() -> None:
 @click.option(
     "--models", "globs", multiple=True, required=True, help="Models it may call, such as 'team3_*'; repeatable."
 )
+@click.option("--operator", is_flag=True, help="It may load and unload models, and change settings of the servers.")
 @click.option("--key-file", type=click.Path(path_type=Path), help="Write the key here instead of printing it.")
-def add(name: str, globs: tuple[str, ...], key_file: Path | None) -> None:
+def add(name: str, globs: tuple[str, ...], key_file: Path | None, *, operator: bool) -> None:
     """Add tenant NAME, or give it one more key.
 
     The key is shown once: only its salted hash is kept. A tenant that exists gets the new key beside its others, and
-    the models given here.
+    the models and rights given here.
     """
     from pydantic import ValidationError
 
@@ -35,7 +36,7 @@ def add(name: str, globs: tuple[str, ...], key_file: Path | None) -> None:
     try:
         with changing_tenants(read_settings().tenants) as known:
             keys = known[name].keys if name in known else ()
-            known[name] = TenantPolicy(name=name, models=globs, keys=(*keys, KeyEntry.of(hashed)))
+            known[name] = TenantPolicy(name=name, models=globs, operator=operator, keys=(*keys, KeyEntry.of(hashed)))
             hand_over(key, key_file)
     except ConfigurationError as error:
         raise click.ClickException(error.message) from error
@@ -54,7 +55,9 @@ def show() -> None:
     except ConfigurationError as error:
         raise click.ClickException(error.message) from error
     for tenant in known:
-        click.echo(f"{tenant.name}  models {' '.join(tenant.models)}  keys {' '.join(key.id for key in tenant.keys)}")
+        rights = "  operator" if tenant.operator else ""
+        keys = " ".join(key.id for key in tenant.keys)
+        click.echo(f"{tenant.name}  models {' '.join(tenant.models)}  keys {keys}{rights}")
 
 
 def hand_over(key: str, key_file: Path | None) -> None:

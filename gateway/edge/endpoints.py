@@ -5,11 +5,11 @@ from functools import partial
 
 from gateway.edge.kserve.service import kserve_endpoints
 from gateway.errors import ContractError, Unavailable
-from gateway.interfaces import Endpoint, Method
+from gateway.interfaces import Endpoint, Method, StreamEndpoint
 from gateway.pipeline import Pipeline
 from gateway.types import Call
 
-Table = Mapping[str, Endpoint]
+Table = Mapping[str, Endpoint | StreamEndpoint]
 
 
 def build_table(

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from secrets import token_hex
@@ -13,11 +14,12 @@ import structlog
 
 from gateway.edge.endpoints import Table
 from gateway.edge.status import wire_status
-from gateway.errors import ConfigurationError, DeadlineExceeded, GatewayError, Unimplemented
-from gateway.interfaces import Endpoint
+from gateway.errors import ConfigurationError, DeadlineExceeded, GatewayError, InvalidRequest, Unimplemented
+from gateway.interfaces import Endpoint, StreamEndpoint
 from gateway.types import Call
 
 API_KEY = "x-api-key"
+FAILURE_ENDS = "triton_grpc_error"
 UNIX, ADDRESS = "unix:", re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):(\d{1,5})", re.ASCII)
 MOST_PORT, MOST_PENDING = 65_535, 100_000
 QUIET_SECONDS, LOOK_SECONDS = 0.25, 0.02
@@ -111,10 +113,16 @@ class TableHandler(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: Any) -> Any:
         """Returns the handler of a path: bytes in, bytes out."""
-        return grpc.unary_unary_rpc_method_handler(partial(self._answer, handler_call_details.method))
+        path = handler_call_details.method
+        if isinstance(self._table().get(path), StreamEndpoint):
+            return grpc.stream_stream_rpc_method_handler(partial(self._stream, path))
+        # It reads its one message itself: then it may answer callers that send none, and hold the message no longer
+        # than it likes. That costs nothing over a handler of unary calls.
+        return grpc.stream_unary_rpc_method_handler(partial(self._answer, path))
 
-    async def _answer(self, path: str, message: bytes, context: Any) -> bytes:
+    async def _answer(self, path: str, messages: AsyncIterator[bytes], context: Any) -> bytes:  # noqa: ARG002 - read by hand
         """Answers a call once its message is here; the table is looked at now, since it may have been replaced."""
+        message = await context.read()
         self._traffic.active += 1
         self._traffic.last = asyncio.get_running_loop().time()
         try:
@@ -127,6 +135,67 @@ class TableHandler(grpc.GenericRpcHandler):
             self._traffic.active -= 1
         return bytes(await context.abort(*wire_status(refusal)))
 
+    async def _stream(self, path: str, messages: AsyncIterator[bytes], context: Any) -> None:
+        """Answers a stream; where the table is replaced, the new one's endpoint takes over with the next message."""
+        self._traffic.active += 1
+        self._traffic.last = asyncio.get_running_loop().time()
+        try:
+            call = read_call(b"", context)._replace(ends_on_failure=(FAILURE_ENDS, "true") in metadata_of(context))
+            source = Messages(messages, self._table)
+            while not source.ended:
+                endpoint = find_stream(self._table(), path)
+                async with aclosing(endpoint.answer(call, source.of_live_table())) as responses:
+                    async for response in responses:
+                        await context.write(response)
+        except GatewayError as error:
+            refusal = error
+        except Exception as error:  # noqa: BLE001 - as above
+            refusal = unexpected(path, error)
+        else:
+            return
+        finally:
+            self._traffic.active -= 1
+        await context.abort(*wire_status(refusal))
+
+
+class Messages:
+    """The messages of one stream, for one live table after the other.
+
+    Args:
+        messages: Yields them.
+        table: Returns the live table.
+    """
+
+    def __init__(self, messages: AsyncIterator[bytes], table: Callable[[], Table]) -> None:
+        self._messages = messages
+        self._table = table
+        self._held: list[bytes] = []
+        self.ended = False
+
+    async def of_live_table(self) -> AsyncIterator[bytes]:
+        """Yields messages until the table is replaced; the one that came since is held for the next table."""
+        table = self._table()
+        while self._held:
+            yield self._held.pop()
+        async for message in self._messages:
+            if self._table() is not table:
+                self._held.append(message)
+                return
+            yield message
+        self.ended = True
+
+
+def find_stream(table: Table, path: str) -> StreamEndpoint:
+    """Returns the endpoint of a stream.
+
+    Raises:
+        Unimplemented: Nobody serves it.
+    """
+    endpoint = table.get(path)
+    if isinstance(endpoint, StreamEndpoint):
+        return endpoint
+    raise unknown_method(path)
+
 
 def find_endpoint(table: Table, path: str) -> Endpoint:
     """Returns the endpoint of a path.
@@ -135,19 +204,32 @@ def find_endpoint(table: Table, path: str) -> Endpoint:
         Unimplemented: Nobody serves it.
     """
     endpoint = table.get(path)
-    if endpoint is None:
-        raise Unimplemented(
-            "METHOD_UNKNOWN", f"no method {path} is served; list those that are with gRPC reflection", method=path
-        )
-    return endpoint
+    if isinstance(endpoint, Endpoint):
+        return endpoint
+    raise unknown_method(path)
 
 
-def read_call(message: bytes, context: Any) -> Call:
+def unknown_method(path: str) -> Unimplemented:
+    """The error of a path that nobody serves."""
+    return Unimplemented(
+        "METHOD_UNKNOWN", f"no method {path} is served; list those that are with gRPC reflection", method=path
+    )
+
+
+def metadata_of(context: Any) -> list[tuple[str, Any]]:
+    """Returns a call's metadata as pairs."""
+    return [(name, value) for name, value in context.invocation_metadata()]
+
+
+def read_call(message: Any, context: Any) -> Call:
     """Takes what the stages need from a grpcio call.
 
     Raises:
+        InvalidRequest: The caller sent no message.
         DeadlineExceeded: The caller has stopped waiting.
     """
+    if message is grpc.aio.EOF:
+        raise InvalidRequest("MALFORMED_MESSAGE", "the call ended without a message; send one, which may be empty")
     remaining = context.time_remaining()
     if remaining is not None and remaining <= 0:
         raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline had passed when the call arrived; allow more time")

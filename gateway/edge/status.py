@@ -27,6 +27,7 @@ DETAILS_KEY = "grpc-status-details-bin"
 # Clients drop a status whose metadata is over 8 KiB as it travels: messages percent-encoded, details in base64, each of
 # them twice over. Callers choose some of the text.
 MOST_BYTES = 400
+MOST_MESSAGE_BYTES = 800
 MOST_VIOLATION_BYTES = 120
 MOST_VIOLATIONS = 12
 
@@ -46,7 +47,12 @@ CODES: dict[type[GatewayError], grpc.StatusCode] = {
 
 def wire_status(error: GatewayError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes]]]:
     """Returns code, message and trailing metadata of an error."""
-    return code_of(error), shorten(error.message), ((DETAILS_KEY, status_of(error)),)
+    return code_of(error), message_of(error), ((DETAILS_KEY, status_of(error)),)
+
+
+def message_of(error: GatewayError) -> str:
+    """Returns the message of an error, cut where it is too long for a status."""
+    return shorten(error.message, MOST_MESSAGE_BYTES)
 
 
 def code_of(error: GatewayError) -> grpc.StatusCode:
@@ -56,7 +62,7 @@ def code_of(error: GatewayError) -> grpc.StatusCode:
 
 def status_of(error: GatewayError) -> bytes:
     """Returns the serialised `google.rpc.Status` of an error."""
-    status = status_pb2.Status(code=code_of(error).value[0], message=shorten(error.message))
+    status = status_pb2.Status(code=code_of(error).value[0], message=message_of(error))
     for detail in details_of(error):
         packed = any_pb2.Any()
         packed.Pack(detail)

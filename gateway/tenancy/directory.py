@@ -20,6 +20,7 @@ class KnownTenant:
 
     name: str
     models: re.Pattern[str]
+    operator: bool
 
     def may_call(self, model: str) -> bool:
         """Says whether the tenant's policy names the model."""
@@ -72,7 +73,7 @@ def open_directory(policies: Iterable[TenantPolicy]) -> Directory:
     keys = {
         entry.id: (entry.hashed(), tenant)
         for policy in policies
-        for tenant in [KnownTenant(policy.name, compile_globs(policy.models))]
+        for tenant in [KnownTenant(policy.name, compile_globs(policy.models), policy.operator)]
         for entry in policy.keys
     }
     return Directory(keys, new_key()[1])

@@ -49,11 +49,13 @@ class TenantPolicy(Strict):
     Attributes:
         name: Unique name.
         models: Globs over registered model names, such as `team3_*`.
+        operator: Whether it may load and unload models, of all tenants, and change settings of the servers.
         keys: Keys that are live; two while one replaces the other.
     """
 
     name: Name
     models: tuple[str, ...]
+    operator: bool = False
     keys: tuple[KeyEntry, ...] = ()
 
 

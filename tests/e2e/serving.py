@@ -19,9 +19,9 @@ def free_port() -> int:
         return port
 
 
-def add_tenant(environment: Mapping[str, str], name: str, models: str) -> str:
+def add_tenant(environment: Mapping[str, str], name: str, models: str, *options: str) -> str:
     """Adds a tenant by `gapura tenants add`; returns its key."""
-    arguments = [*COMMAND, "tenants", "add", name, "--models", models]
+    arguments = [*COMMAND, "tenants", "add", name, "--models", models, *options]
     return subprocess.run(arguments, env=environment, check=True, capture_output=True, text=True).stdout.strip()
 
 

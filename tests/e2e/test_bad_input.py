@@ -116,7 +116,7 @@ def test_a_message_above_the_limit_is_refused(serving: Serving) -> None:
         serving.address, api_key=serving.api_key, options=unlimited, timeout_seconds=60
     ) as opened:
         with pytest.raises(gapura_client.Overloaded, match="larger than max") as refused:
-            send(opened, SCORE, bytes(65 * 1024 * 1024))
+            send(opened, SCORE, bytes(129 * 1024 * 1024))
         assert refused.value.reason == "MESSAGE_TOO_LARGE"
 
 

@@ -101,7 +101,11 @@ def test_typed_contents_equal_raw_ones(tensors: triton.InferenceServerClient, he
             "INVALID_ARGUMENT",
             "[request id: r1] inference request batch-size must be <= 1024 for 'MODEL'",
         ),
-        ({"inputs": [tensor(ROW[:0])]}, "INVALID_ARGUMENT", "needs the same first dimension, from 1"),
+        (
+            {"inputs": [tensor(ROW[:0])]},
+            "INVALID_ARGUMENT",
+            "input byte size mismatch for input 'input' for model 'MODEL'. Expected 80, got 0",
+        ),
         ({"inputs": [tensor(name="Z")]}, "INVALID_ARGUMENT", "unexpected inference input 'Z' for model 'MODEL'"),
         ({"inputs": [tensor(), tensor(name="Z")]}, "INVALID_ARGUMENT", "expected 1 inputs but got 2 inputs"),
         (
@@ -129,7 +133,7 @@ def test_a_bad_request_is_told_in_tritons_words(
         ([bytes(72)], [], "input byte size mismatch for input 'input' for model 'MODEL'. Expected 80, got 72"),
         ([], [1.0], "input byte size mismatch for input 'input' for model 'MODEL'. Expected 80, got 8"),
         ([bytes(80)], [1.0], "contents field must not be specified when using raw_input_contents for 'input'"),
-        ([], [], "has neither contents nor an entry in raw_input_contents"),
+        ([], [], "unable to find data for input tensor 'input' for model 'MODEL' in request."),
     ],
 )
 def test_bytes_that_do_not_fill_the_tensor_are_refused(
@@ -146,13 +150,19 @@ def test_bytes_that_do_not_fill_the_tensor_are_refused(
     assert message.replace("MODEL", MODEL) in str(refused.value.details())
 
 
-@pytest.mark.parametrize("parameter", ["shared_memory", "classification", "sequence_"])
-def test_what_is_not_served_is_refused_rather_than_left_undone(
-    tensors: triton.InferenceServerClient, headers: dict[str, str], parameter: str
+def test_shared_memory_is_refused_rather_than_left_undone(
+    tensors: triton.InferenceServerClient, headers: dict[str, str]
 ) -> None:
-    asked = triton.InferRequestedOutput("probabilities", class_count=2 if parameter == "classification" else 0)
-    if parameter == "shared_memory":
-        asked.set_shared_memory("region", 8)
-    sequence = 7 if parameter == "sequence_" else 0
-    with pytest.raises(InferenceServerException, match=rf"the parameter '{parameter}\w*' is not served"):
-        tensors.infer(MODEL, [tensor()], outputs=[asked], sequence_id=sequence, headers=headers)
+    asked = triton.InferRequestedOutput("probabilities")
+    asked.set_shared_memory("region", 8)
+    with pytest.raises(InferenceServerException, match="shared memory is not served") as refused:
+        tensors.infer(MODEL, [tensor()], outputs=[asked], headers=headers)
+    assert refused.value.status() == "StatusCode.UNIMPLEMENTED"
+
+
+def test_a_tenant_that_is_no_operator_cannot_unload(
+    tensors: triton.InferenceServerClient, headers: dict[str, str]
+) -> None:
+    with pytest.raises(InferenceServerException, match="no operator"):
+        tensors.unload_model(MODEL, headers=headers)
+    assert tensors.is_model_ready(MODEL, headers=headers)

@@ -5,30 +5,61 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Published
 from tests.e2e.conftest import Serving
 from tests.e2e.serving import COMMAND, free_port
+from tests.triton.nodes import installed_home
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_tour_scores_held_out_applicants_and_ends_with_0(published: Published) -> None:
-    """The model is published already, so that nothing is trained again."""
-    listen = f"127.0.0.1:{free_port()}"
+@pytest.fixture
+def triton_home() -> Path:
+    """The launcher's home, with tritonserver installed."""
+    return installed_home()
+
+
+def run(published: Published, *arguments: str) -> str:
+    """Runs `gapura` where the model is published already, so that nothing is trained again; returns what it prints."""
     ended = subprocess.run(
-        [*COMMAND, "up", "--once", "--listen", listen],
+        [*COMMAND, *arguments],
         env=dict(published.environment),
         cwd=published.var,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ended.returncode == 0, ended.stderr
-    auc = re.search(r"AUC over 30,000 held-out applicants: ([\d.]+)", ended.stdout)
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    return ended.stdout
+
+
+def require_scores(printed: str) -> None:
+    auc = re.search(r"AUC over 30,000 held-out applicants: ([\d.]+)", printed)
     assert auc is not None
     assert float(auc[1]) >= 0.86
-    assert "defaulted" in ended.stdout
-    assert "gapura call credit --customer-id applicant-" in ended.stdout
+    assert "defaulted" in printed
+    assert "gapura call credit --customer-id applicant-" in printed
+
+
+def test_the_tour_scores_held_out_applicants_and_ends_with_0(published: Published) -> None:
+    require_scores(run(published, "up", "--once", "--listen", f"127.0.0.1:{free_port()}"))
+
+
+def test_the_tour_on_triton_scores_alike_and_leaves_no_node_running(published: Published, triton_home: Path) -> None:
+    home = published.var / "triton"  # the nodes are the test's own; the installation is shared
+    home.mkdir()
+    for part in ("venv", "backends"):
+        (home / part).symlink_to(triton_home / part)
+    printed = run(published, "up", "--once", "--backend=triton", "--listen", f"127.0.0.1:{free_port()}")
+    require_scores(printed)
+    assert len(re.findall(r"up-\d serves 127\.0\.0\.1:\d+", printed)) == 2
+    assert printed.endswith("the gateway and its nodes have stopped\n")
+    assert re.findall(r"(up-\d) +(\w+)", run(published, "triton", "status")) == [
+        ("up-1", "stopped"),
+        ("up-2", "stopped"),
+    ]
 
 
 def test_the_example_scores_an_applicant(serving: Serving, published: Published) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.batching import Lanes
+from gateway.batching.lanes import Lanes
 from gateway.errors import DeadlineExceeded, ModelFailed, Overloaded
 from gateway.testing import FakeBackend
 from gateway.types import ModelVersion, Tensors
@@ -106,7 +106,7 @@ async def test_only_the_culprit_of_a_failed_batch_fails() -> None:
     async with lane(backend) as (lanes, served):
         asked = [call(1), bad, call(2)]
         results = await asyncio.gather(*(lanes.infer(served, each, None) for each in asked), return_exceptions=True)
-        assert lanes.counts()[served].retried == 3
+        assert lanes.statistics(served).retried == 3
     assert (results[0], results[2]) == (asked[0], asked[2])
     assert isinstance(results[1], ModelFailed)
 
@@ -138,7 +138,7 @@ async def test_a_call_whose_deadline_passes_in_the_lane_is_never_sent() -> None:
         with pytest.raises(DeadlineExceeded):
             await late
         assert await first == call(1)
-        assert lanes.counts()[served].expired == 1
+        assert lanes.statistics(served).expired == 1
     assert len(backend.batches) == 1
 
 

@@ -1,10 +1,12 @@
 """The table of endpoints: a tenant learns nothing of models that it may not call, not even why they are silent."""
 
 import pytest
+from tritonclient.grpc import service_pb2
 
 from gateway.contracts.compilation import compile_methods
 from gateway.contracts.descriptors import link
 from gateway.edge.endpoints import build_table
+from gateway.edge.kserve.control import OPERATIONS
 from gateway.edge.status import status_of
 from gateway.errors import PermissionDenied, Unauthenticated, Unavailable
 from gateway.interfaces import Endpoint
@@ -15,7 +17,12 @@ from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy
 from gateway.testing import FakeBackend
 from gateway.types import Call
+from tests.gateway.models import live, version
 
+LISTINGS = (
+    ("RepositoryIndex", service_pb2.RepositoryIndexResponse, "models"),
+    ("ModelStatistics", service_pb2.ModelStatisticsResponse, "model_stats"),
+)
 KEYS = {name: new_key() for name in ("team3", "team4")}
 
 
@@ -27,7 +34,9 @@ def silent_endpoint(path: str) -> Endpoint:
     ]
     compiled = compile_methods(link({}).methods, {}, {}, status_of)
     pipeline = Pipeline(open_directory(policies), Routes({}), FakeBackend())
-    return build_table(pipeline, compiled.methods, compiled.refused, ready=True)[path]
+    endpoint = build_table(pipeline, compiled.methods, compiled.refused, ready=True)[path]
+    assert isinstance(endpoint, Endpoint)
+    return endpoint
 
 
 @pytest.mark.parametrize("method", ["ScoreCredit", "BatchScoreCredit"])
@@ -39,3 +48,33 @@ async def test_only_those_who_may_call_a_silent_method_are_told_why_it_is_silent
         await endpoint.answer(Call(b"", KEYS["team4"][0], None))
     with pytest.raises(Unauthenticated):
         await endpoint.answer(Call(b"", None, None))
+
+
+async def test_only_operators_reach_the_servers() -> None:
+    backend, keys = FakeBackend(), {name: new_key() for name in ("plain", "operators")}
+    policies = [
+        TenantPolicy(name=name, models=("*",), operator=name == "operators", keys=(KeyEntry.of(hashed),))
+        for name, (_, hashed) in keys.items()
+    ]
+    table = build_table(Pipeline(open_directory(policies), Routes({}), backend), {}, {}, ready=True)
+    for operation in OPERATIONS:
+        endpoint = table[f"/inference.GRPCInferenceService/{operation}"]
+        assert isinstance(endpoint, Endpoint)
+        assert await endpoint.answer(Call(b"asked", keys["operators"][0], None)) == b""
+        with pytest.raises(PermissionDenied, match="no operator"):
+            await endpoint.answer(Call(b"", keys["plain"][0], None))
+    assert backend.operations == [(operation, b"asked") for operation in OPERATIONS]
+
+
+async def test_a_tenant_sees_only_its_own_models_in_the_index_and_in_statistics() -> None:
+    backend, (key, hashed) = FakeBackend(), new_key()
+    own, foreign = version(model="team3_own"), version(model="team4_foreign")
+    backend.loaded |= {own, foreign}
+    policy = TenantPolicy(name="team3", models=("team3_*",), keys=(KeyEntry.of(hashed),))
+    routes = Routes({each.model: live(each) for each in (own, foreign)})
+    table = build_table(Pipeline(open_directory([policy]), routes, backend), {}, {}, ready=True)
+    for method, kind, field in LISTINGS:
+        endpoint = table[f"/inference.GRPCInferenceService/{method}"]
+        assert isinstance(endpoint, Endpoint)
+        listed = getattr(kind.FromString(await endpoint.answer(Call(b"", key, None))), field)
+        assert [each.name for each in listed] == ["team3_own"]

@@ -27,7 +27,8 @@ def request(*tensors: tuple[str, str, list[int], bytes], **fields: Any) -> Any:
 
 def rows(asked: Any, served: ModelVersion) -> Tensors:
     """Returns the inputs that a request becomes."""
-    return TensorMethod().rows(asked, Arm("champion", served))[0]
+    method = TensorMethod()
+    return method.rows(method.parse(asked.SerializeToString()), Arm("champion", served))[0]
 
 
 def test_inputs_come_in_the_order_of_the_signature() -> None:
@@ -46,21 +47,45 @@ def test_typed_contents_are_packed_in_their_datatype() -> None:
     made.inputs.add(name="n", datatype="INT8", shape=[1, 1]).contents.int_contents.append(-3)
     assert rows(made, TEXTS).data == (element(b"hi"), struct.pack("b", -3))
     made.inputs[1].contents.int_contents[0] = 300
-    with pytest.raises(InvalidRequest, match="signed char is greater than maximum"):
-        rows(made, TEXTS)
+    assert rows(made, TEXTS).data[1] == struct.pack("b", 44)  # its low byte, as in Triton
 
 
 @pytest.mark.parametrize(
     ("tensors", "problem"),
     [
-        ([("text", "BYTES", [1, 1], b""), ("n", "INT8", [1, 1], b"\x01")], "0 bytes do not hold exactly 1 elements"),
-        ([("text", "BYTES", [1, 2**40], b"x"), ("n", "INT8", [1, 1], b"\x01")], "do not hold exactly"),
-        ([("text", "BYTES", [1, -1], b""), ("n", "INT8", [1, 1], b"\x01")], "unexpected shape"),
-        ([("text", "BYTES", [2, 1], b""), ("n", "INT8", [1, 1], b"\x01")], "the same first dimension"),
-        ([("n", "INT8", [1, 1], b"\x01"), ("n", "INT8", [1, 1], b"\x01")], "missing required input"),
+        (
+            [("text", "BYTES", [1, 1], b""), ("n", "INT8", [1, 1], b"\x01")],
+            "expected 1 string elements for inference input 'text'",
+        ),
+        ([("text", "BYTES", [1, 2**40], b"x"), ("n", "INT8", [1, 1], b"\x01")], "incomplete string length indicator"),
+        ([("text", "BYTES", [1, -1], b""), ("n", "INT8", [1, 1], b"\x01")], "All input dimensions should be specified"),
+        ([("text", "BYTES", [2, 1], b""), ("n", "INT8", [1, 1], b"\x01")], "batch size does not match other inputs"),
+        ([("n", "INT8", [1, 1], b"\x01"), ("n", "INT8", [1, 1], b"\x01")], "input 'n' already exists in request"),
         ([("n", "INT8", [1, 1], b"\x01"), ("N", "INT8", [1, 1], b"\x01")], "unexpected inference input 'N'"),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused(tensors: list[tuple[str, str, list[int], bytes]], problem: str) -> None:
     with pytest.raises(InvalidRequest, match=problem):
         rows(request(*tensors), TEXTS)
+
+
+def test_a_large_tensor_is_taken_and_given_without_a_copy() -> None:
+    wide, data = version((TensorSpec("x", "FP32", (-1,)),), (TensorSpec("x", "FP32", (-1,)),)), bytes(4 * 65_536)
+    method, arm = TensorMethod(), Arm("champion", wide)
+    message = request(("x", "FP32", [1, 65_536], data), id="a").SerializeToString()
+    asked = method.parse(message)
+    inputs = method.rows(asked, arm)[0]
+    assert isinstance(inputs.data[0], memoryview)
+    assert inputs.data[0].obj is message
+    answer = method.answer(asked, {}, inputs, arm)
+    expected = service_pb2.ModelInferResponse(
+        model_name=wide.model, model_version="1", id="a", raw_output_contents=[data]
+    )
+    expected.outputs.add(name="x", datatype="FP32", shape=[1, 65_536])
+    assert answer == expected.SerializeToString()
+
+
+@pytest.mark.parametrize("size", [70_000, 10])
+def test_bytes_that_are_no_request_are_refused(size: int) -> None:
+    with pytest.raises(InvalidRequest, match="the bytes are not an inference.ModelInferRequest"):
+        TensorMethod().parse(b"\xff" * size)

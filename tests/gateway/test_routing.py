@@ -17,13 +17,22 @@ def test_the_champion_answers_unless_a_version_is_pinned() -> None:
     assert ROUTES.choose("team9_test", "1") == Arm("pinned", OLD)
 
 
+@pytest.mark.parametrize("text", ["1", "01", "+1", " 1", "1 ", "1x", "1.5"])
+def test_a_number_is_read_as_triton_reads_it(text: str) -> None:
+    assert ROUTES.choose("team9_test", text) == Arm("pinned", OLD)
+
+
 @pytest.mark.parametrize(
     ("model", "pinned", "kind", "message"),
     [
         ("nope", "", NotFound, "Request for unknown model: 'nope' is not found"),
         ("team9_test", "7", NotFound, "Request for unknown model: 'team9_test' version 7 is not found"),
         ("team9_test", "abc", InvalidRequest, "failed to get model version from specified version string 'abc'"),
-        ("team9_test", "0", InvalidRequest, "version should be an integral value > 0"),
+        ("nope", "abc", InvalidRequest, "failed to get model version from specified version string 'abc'"),
+        ("team9_test", "0", NotFound, "Request for unknown model: 'team9_test' version 0 is not found"),
+        ("team9_test", "-1", InvalidRequest, "invalid model version specified '-1' , version should be"),
+        ("team9_test", str(2**63), InvalidRequest, "(details: stol), version should be an integral value > 0"),
+        ("team9_test", str(2**63 - 1), NotFound, "version 9223372036854775807 is not found"),
         ("team9_test", "9" * 5000, InvalidRequest, "version should be an integral value > 0"),
     ],
 )

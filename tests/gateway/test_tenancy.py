@@ -68,6 +68,16 @@ def test_a_tenant_may_call_only_the_models_that_its_policy_names(model: str) -> 
         directory.authorise(known, model)
 
 
+@pytest.mark.parametrize("operator", [True, False])
+def test_only_a_tenant_that_is_named_an_operator_is_one(tmp_path: Path, operator: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    key, hashed = new_key()
+    policy = TenantPolicy(name="team3", models=("*",), operator=operator, keys=(KeyEntry.of(hashed),))
+    write_tenants(tmp_path / "tenants.yaml", TenantsFile(tenants=(policy,)))
+    directory = open_directory(read_tenants(tmp_path / "tenants.yaml").tenants)
+    assert directory.admit(Call(b"", key, None)).operator is operator
+    assert tenant("team4")[1].operator is False
+
+
 def test_a_tenant_without_models_may_call_none() -> None:
     key, policy = tenant("team3")
     directory = open_directory([policy])

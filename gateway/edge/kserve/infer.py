@@ -6,55 +6,72 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2
 
-from gateway.edge.kserve.inputs import read_inputs, refuse
+from gateway.edge.kserve.classes import classify
+from gateway.edge.kserve.faults import class_fault, explain, refusal
+from gateway.edge.kserve.inputs import Asked, read_inputs
+from gateway.edge.kserve.outputs import read_outputs
+from gateway.edge.kserve.parameters import check_parameters
 from gateway.errors import InvalidRequest
 from gateway.interfaces import NOTHING_LEFT_OUT
-from gateway.types import Arm, ModelVersion, Tensors
-
-# Parameters that change the answer. Others, such as `priority`, are hints.
-NOT_SERVED = ("shared_memory", "classification", "sequence_")
+from gateway.protowire import join_apart, parse_apart
+from gateway.tensors import BYTES
+from gateway.types import Arm, Buffer, Tensors
 
 
 class TensorMethod:
     """Translates `inference.ModelInferRequest` and `inference.ModelInferResponse`."""
 
-    def parse(self, message: bytes) -> Any:
+    def parse(self, message: bytes) -> Asked:
         """Reads the request.
 
         Raises:
             InvalidRequest: The bytes are not such a message.
         """
-        return parse_request(service_pb2.ModelInferRequest, message)
+        try:
+            return Asked(*parse_apart(service_pb2.ModelInferRequest, message, "raw_input_contents"))
+        except DecodeError as error:
+            raise malformed(service_pb2.ModelInferRequest) from error
 
-    def target(self, request: Any) -> tuple[str, str]:
+    def target(self, request: Asked) -> tuple[str, str]:
         """Names the model, and the version that the caller pins or an empty string."""
-        return request.model_name, request.model_version
+        return request.message.model_name, request.message.model_version
 
-    def rows(self, request: Any, arm: Arm) -> tuple[Tensors, Mapping[int, InvalidRequest]]:
-        """Checks the tensors against the version's signature.
-
-        Raises:
-            InvalidRequest: A tensor is missing, or has another name, datatype, shape or size.
-        """
-        check_parameters(request, arm.version)
-        return read_inputs(request, arm.version), NOTHING_LEFT_OUT
-
-    def answer(self, request: Any, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:  # noqa: ARG002 - tensors are taken whole
-        """Packs the outputs that were asked for; all of them when none was named.
+    def rows(self, request: Asked, arm: Arm) -> tuple[Tensors, Mapping[int, InvalidRequest]]:
+        """Checks the request against the version's signature.
 
         Raises:
-            InvalidRequest: An output that was asked for does not exist.
+            InvalidRequest: A parameter is not valid, or a tensor is missing or not what the signature says.
+            Unimplemented: The request wants shared memory.
         """
-        version = arm.version
+        version, message = arm.version, request.message
+        if message.parameters:
+            check_parameters(message.parameters)
+        inputs, wanted = read_inputs(request, version), read_outputs(message, version)
+        if inputs is None or wanted is None:
+            explain(request, version)
+        for position, classes in wanted:
+            told = class_fault(version.signature.outputs[position]) if classes is not None else None
+            if told:
+                raise refusal(version, told, version.signature.outputs[position].name)
+        return inputs, NOTHING_LEFT_OUT
+
+    def answer(self, request: Asked, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:  # noqa: ARG002 - tensors are taken whole
+        """Packs the outputs that were asked for; all of them when none was named."""
+        version, message = arm.version, request.message
         response = service_pb2.ModelInferResponse(
-            model_name=version.model, model_version=str(version.number), id=request.id
+            model_name=version.model, model_version=str(version.number), id=message.id
         )
-        for position in wanted_outputs(request, version):
-            spec, shape = version.signature.outputs[position], outputs.shapes[position]
-            leading = (outputs.rows,) if version.max_batch_size else ()
-            response.outputs.add(name=spec.name, datatype=spec.datatype, shape=leading + shape)
-            response.raw_output_contents.append(outputs.data[position])
-        return bytes(response.SerializeToString())
+        leading = (outputs.rows,) if version.max_batch_size else ()
+        contents: list[Buffer] = []
+        for position, classes in read_outputs(message, version) or ():
+            spec, shape, data = version.signature.outputs[position], outputs.shapes[position], outputs.data[position]
+            datatype = spec.datatype
+            if classes is not None:
+                count, data = classify(data, spec, outputs.rows, shape, classes)
+                datatype, shape = BYTES, (count,)
+            response.outputs.add(name=spec.name, datatype=datatype, shape=leading + shape)
+            contents.append(data)
+        return join_apart(response, "raw_output_contents", contents)
 
 
 def parse_request(request_class: Any, message: bytes) -> Any:
@@ -66,36 +83,9 @@ def parse_request(request_class: Any, message: bytes) -> Any:
     try:
         return request_class.FromString(message)
     except DecodeError as error:
-        name = request_class.DESCRIPTOR.full_name
-        raise InvalidRequest("MALFORMED_MESSAGE", f"the bytes are not an {name}") from error
+        raise malformed(request_class) from error
 
 
-def check_parameters(request: Any, version: ModelVersion) -> None:
-    """Refuses what would otherwise be answered as if it had been done.
-
-    Raises:
-        InvalidRequest: The request asks for shared memory, classification or a sequence.
-    """
-    named = [
-        ("", request.parameters),
-        *((tensor.name, tensor.parameters) for tensor in (*request.inputs, *request.outputs)),
-    ]
-    for name, parameters in named:
-        for parameter in parameters:
-            if parameter.startswith(NOT_SERVED):
-                told = f"the parameter '{parameter}' is not served for model '{version.model}'; leave it out"
-                refuse(request, version, name, told, with_id=True)
-
-
-def wanted_outputs(request: Any, version: ModelVersion) -> list[int]:
-    """Returns the positions of the outputs that the caller wants.
-
-    Raises:
-        InvalidRequest: One does not exist.
-    """
-    names = [spec.name for spec in version.signature.outputs]
-    wanted = [output.name for output in request.outputs] or names
-    for name in wanted:
-        if name not in names:
-            refuse(request, version, name, f"unexpected inference output '{name}' for model '{version.model}'")
-    return [names.index(name) for name in wanted]
+def malformed(request_class: Any) -> InvalidRequest:
+    """The error of bytes that are not a request."""
+    return InvalidRequest("MALFORMED_MESSAGE", f"the bytes are not an {request_class.DESCRIPTOR.full_name}")

@@ -1,47 +1,73 @@
-"""The endpoints of `inference.GRPCInferenceService`: inference, readiness and metadata."""
+"""The endpoints of `inference.GRPCInferenceService`: inference, and what is said of the server and its models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import version as package_version
 from typing import Any
 
 from tritonclient.grpc import service_pb2
 
+from gateway.edge.kserve.control import control_endpoints
 from gateway.edge.kserve.infer import TensorMethod, parse_request
-from gateway.errors import GatewayError
-from gateway.interfaces import Endpoint, Tenant
+from gateway.edge.kserve.statistics import describe_statistics
+from gateway.edge.kserve.streams import InferStream
+from gateway.errors import InvalidRequest, NotFound, PermissionDenied, Unavailable, Unimplemented
+from gateway.interfaces import Endpoint, StreamEndpoint, Tenant
 from gateway.pipeline import Pipeline
 from gateway.types import Call, ModelVersion, TensorSpec
 
 SERVICE = "inference.GRPCInferenceService"
+PREFIX = f"/{SERVICE}/"
 SERVER_NAME = "gapura"
 PLATFORM = "onnxruntime_onnx"
+EXTENSIONS = ("classification", "model_repository", "model_configuration", "parameters", "statistics", "logging")
+READY, UNAVAILABLE, UNLOADED = "READY", "UNAVAILABLE", "unloaded"
 
 
-def kserve_endpoints(pipeline: Pipeline, *, ready: bool) -> list[Endpoint]:
+def kserve_endpoints(pipeline: Pipeline, *, ready: bool) -> list[Endpoint | StreamEndpoint]:
     """Returns the endpoints over one generation of the catalog; it is not ready while there is none."""
     service = KServe(pipeline, ready=ready)
-    described: dict[str, tuple[Any, Callable[[Tenant, Any], Any]]] = {
-        "ServerLive": (service_pb2.ServerLiveRequest, service.server_live),
-        "ServerReady": (service_pb2.ServerReadyRequest, service.server_ready),
-        "ModelReady": (service_pb2.ModelReadyRequest, service.model_ready),
-        "ServerMetadata": (service_pb2.ServerMetadataRequest, service.server_metadata),
-        "ModelMetadata": (service_pb2.ModelMetadataRequest, service.model_metadata),
-        "ModelConfig": (service_pb2.ModelConfigRequest, service.model_config),
+    described: dict[str, Callable[[Tenant, Any], Any]] = {
+        "ServerLive": service.server_live,
+        "ServerReady": service.server_ready,
+        "ModelReady": service.model_ready,
+        "ServerMetadata": service.server_metadata,
+        "ModelMetadata": service.model_metadata,
+        "ModelConfig": service.model_config,
+        "ModelStatistics": service.model_statistics,
+        "RepositoryIndex": service.repository_index,
     }
-    infer = Endpoint(f"/{SERVICE}/ModelInfer", partial(pipeline.answer, TensorMethod()))
-    return [infer] + [
-        Endpoint(f"/{SERVICE}/{name}", partial(service.describe, request, answer))
-        for name, (request, answer) in described.items()
+    return [
+        Endpoint(f"{PREFIX}ModelInfer", service.infer),
+        StreamEndpoint(f"{PREFIX}ModelStreamInfer", InferStream(pipeline.tenants, service.infer).answer),
+        *(
+            Endpoint(PREFIX + name, partial(service.describe, getattr(service_pb2, f"{name}Request"), answer))
+            for name, answer in described.items()
+        ),
+        *control_endpoints(PREFIX, pipeline),
     ]
 
 
 class KServe:
-    """Says what is served, to callers that may know it."""
+    """Answers by tensors, and says what is served to callers that may know it."""
 
     def __init__(self, pipeline: Pipeline, *, ready: bool) -> None:
         self._pipeline = pipeline
         self._ready = ready
+        self._method = TensorMethod()
+
+    async def infer(self, call: Call) -> bytes:
+        """Answers one inference.
+
+        Raises:
+            GatewayError: The call is refused or failed.
+        """
+        try:
+            return await self._pipeline.answer(self._method, call)
+        except NotFound:
+            model, pinned = self._method.target(self._method.parse(call.message))
+            self._check_ready(self._pipeline.routes.choose(model, pinned).version, pinned)
+            raise
 
     async def describe(self, request_class: Any, answer: Callable[[Tenant, Any], Any], call: Call) -> bytes:
         """Admits a call, reads its request and answers it.
@@ -61,17 +87,23 @@ class KServe:
         """Says whether a catalog is live."""
         return service_pb2.ServerReadyResponse(ready=self._ready)
 
-    def model_ready(self, tenant: Tenant, request: Any) -> Any:
-        """Says whether a model is live; one that is not known is not ready, as in Triton."""
-        try:
-            self._version(tenant, request)
-        except GatewayError:
-            return service_pb2.ModelReadyResponse(ready=False)
-        return service_pb2.ModelReadyResponse(ready=True)
-
     def server_metadata(self, tenant: Tenant, request: Any) -> Any:  # noqa: ARG002 - the same for everybody
-        """Names the server and the extensions that it has; there are none yet to name."""
-        return service_pb2.ServerMetadataResponse(name=SERVER_NAME, version=package_version("gapura"), extensions=[])
+        """Names the server and the extensions that it has."""
+        return service_pb2.ServerMetadataResponse(
+            name=SERVER_NAME, version=package_version("gapura"), extensions=EXTENSIONS
+        )
+
+    def model_ready(self, tenant: Tenant, request: Any) -> Any:
+        """Says whether a model can answer; one that is not known is not ready, as in Triton.
+
+        Raises:
+            InvalidRequest: The version is not a number.
+        """
+        try:
+            version = self._version(tenant, request)
+        except (NotFound, PermissionDenied):
+            return service_pb2.ModelReadyResponse(ready=False)
+        return service_pb2.ModelReadyResponse(ready=self._pipeline.lanes.ready(version))
 
     def model_metadata(self, tenant: Tenant, request: Any) -> Any:
         """Describes the inputs and outputs of a model.
@@ -79,29 +111,105 @@ class KServe:
         Raises:
             GatewayError: The tenant may not call it, or it is not live.
         """
-        version = self._version(tenant, request)
+        version = self._ready_version(tenant, request)
+        numbers = [version.number] if request.version else sorted(self._pipeline.routes.models[version.model].versions)
         leading = (-1,) if version.max_batch_size else ()
         return service_pb2.ModelMetadataResponse(
             name=version.model,
-            versions=[str(version.number)],
+            versions=map(str, numbers),
             platform=PLATFORM,
             inputs=[describe_tensor(spec, leading) for spec in version.signature.inputs],
             outputs=[describe_tensor(spec, leading) for spec in version.signature.outputs],
         )
 
     def model_config(self, tenant: Tenant, request: Any) -> Any:
-        """Returns the configuration that stands in the repository.
+        """Returns the configuration that a model is served by.
 
         Raises:
             GatewayError: The tenant may not call the model, or it is not live.
         """
         response = service_pb2.ModelConfigResponse()
-        response.config.MergeFromString(self._pipeline.lanes.config(self._version(tenant, request)))
+        response.config.MergeFromString(self._pipeline.lanes.config(self._ready_version(tenant, request)))
+        return response
+
+    def model_statistics(self, tenant: Tenant, request: Any) -> Any:
+        """Says what a version has done, every version of a model, or of all models that the tenant may call.
+
+        Raises:
+            PermissionDenied: The tenant may not call the model.
+            InvalidRequest: It is not live.
+        """
+        lanes = self._pipeline.lanes
+        versions = list(self._counted(tenant, request))
+        stats = [describe_statistics(version, lanes.statistics(version)) for version in versions]
+        return service_pb2.ModelStatisticsResponse(model_stats=stats)
+
+    def repository_index(self, tenant: Tenant, request: Any) -> Any:
+        """Lists the versions that the tenant may call.
+
+        Raises:
+            Unimplemented: The request names a repository.
+        """
+        if request.repository_name:
+            raise Unimplemented("FEATURE_NOT_SERVED", "'repository_name' specification is not supported")
+        response = service_pb2.RepositoryIndexResponse()
+        for version in self._allowed(tenant):
+            if self._pipeline.lanes.ready(version):
+                response.models.add(name=version.model, version=str(version.number), state=READY)
+            elif not request.ready:
+                response.models.add(name=version.model, version=str(version.number), state=UNAVAILABLE, reason=UNLOADED)
         return response
 
     def _version(self, tenant: Tenant, request: Any) -> ModelVersion:
         self._pipeline.tenants.authorise(tenant, request.name)
         return self._pipeline.routes.choose(request.name, request.version).version
+
+    def _ready_version(self, tenant: Tenant, request: Any) -> ModelVersion:
+        version = self._version(tenant, request)
+        self._check_ready(version, request.version)
+        return version
+
+    def _check_ready(self, version: ModelVersion, pinned: str) -> None:
+        """Tells of a version that cannot answer, in Triton's words, which say more of one that the caller pins."""
+        if self._pipeline.lanes.ready(version):
+            return
+        told = f"Request for unknown model: '{version.model}'"
+        if not pinned:
+            raise NotFound("MODEL_UNKNOWN", f"{told} has no available versions", model=version.model)
+        told = f"{told} version {version.number} is not at ready state"
+        raise Unavailable("MODEL_NOT_SERVED", told, model=version.model)
+
+    def _counted(self, tenant: Tenant, request: Any) -> Iterator[ModelVersion]:
+        ready = self._pipeline.lanes.ready
+        if not request.name:
+            yield from filter(ready, self._allowed(tenant))
+            return
+        try:
+            chosen = self._version(tenant, request)
+        except NotFound as error:
+            known = request.name in self._pipeline.routes.models
+            raise (no_such_version if known else not_available)(request.name) from error
+        versions = self._pipeline.routes.models[request.name].versions
+        counted = [chosen] if request.version else [versions[number] for number in sorted(versions)]
+        if not any(map(ready, counted)):
+            raise not_available(request.name)
+        yield from filter(ready, counted)
+
+    def _allowed(self, tenant: Tenant) -> Iterator[ModelVersion]:
+        for name, model in sorted(self._pipeline.routes.models.items()):
+            if tenant.may_call(name):
+                yield from (model.versions[number] for number in sorted(model.versions))
+
+
+def not_available(model: str) -> InvalidRequest:
+    """The error of statistics of a model that is not live."""
+    return InvalidRequest("MODEL_UNKNOWN", f"requested model '{model}' is not available", model=model)
+
+
+def no_such_version(model: str) -> InvalidRequest:
+    """The error of statistics of a version that is not live."""
+    told = f"requested model version is not available for model '{model}'"
+    return InvalidRequest("MODEL_UNKNOWN", told, model=model)
 
 
 def describe_tensor(spec: TensorSpec, leading: tuple[int, ...]) -> Any:

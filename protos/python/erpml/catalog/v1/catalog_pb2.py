@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65rpml/catalog/v1/catalog.proto\x12\x10\x65rpml.catalog.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"v\n\x07\x43\x61talog\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06models\x18\x03 \x03(\x0b\x32\x17.erpml.catalog.v1.Model\"\xf8\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04team\x18\x02 \x01(\t\x12+\n\x08versions\x18\x03 \x03(\x0b\x32\x19.erpml.catalog.v1.Version\x12#\n\x04\x61rms\x18\x04 \x03(\x0b\x32\x15.erpml.catalog.v1.Arm\x12\x33\n\x06policy\x18\x05 \x03(\x0b\x32#.erpml.catalog.v1.Model.PolicyEntry\x1aL\n\x0bPolicyEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.erpml.catalog.v1.PolicyValue:\x02\x38\x01\"\x91\x01\n\x07Version\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12.\n\tsignature\x18\x02 \x01(\x0b\x32\x1b.erpml.catalog.v1.Signature\x12\x16\n\x0emax_batch_size\x18\x03 \x01(\r\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x0e\n\x06run_id\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\"`\n\tSignature\x12(\n\x06inputs\x18\x01 \x03(\x0b\x32\x18.erpml.catalog.v1.Tensor\x12)\n\x07outputs\x18\x02 \x03(\x0b\x32\x18.erpml.catalog.v1.Tensor\"G\n\x06Tensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\x0c\n\x04\x64ims\x18\x03 \x03(\x03\x12\x0f\n\x07\x63olumns\x18\x04 \x03(\t\"A\n\x03\x41rm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x1b\n\x13weight_basis_points\x18\x03 \x01(\r\"\x1d\n\x0bPolicyValue\x12\x0e\n\x06values\x18\x01 \x03(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65rpml/catalog/v1/catalog.proto\x12\x10\x65rpml.catalog.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"v\n\x07\x43\x61talog\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06models\x18\x03 \x03(\x0b\x32\x17.erpml.catalog.v1.Model\"\xa8\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04team\x18\x02 \x01(\t\x12+\n\x08versions\x18\x03 \x03(\x0b\x32\x19.erpml.catalog.v1.Version\x12#\n\x04\x61rms\x18\x04 \x03(\x0b\x32\x15.erpml.catalog.v1.Arm\x12\x33\n\x06policy\x18\x05 \x03(\x0b\x32#.erpml.catalog.v1.Model.PolicyEntry\x12.\n\tplacement\x18\x06 \x01(\x0e\x32\x1b.erpml.catalog.v1.Placement\x1aL\n\x0bPolicyEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.erpml.catalog.v1.PolicyValue:\x02\x38\x01\"\x91\x01\n\x07Version\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12.\n\tsignature\x18\x02 \x01(\x0b\x32\x1b.erpml.catalog.v1.Signature\x12\x16\n\x0emax_batch_size\x18\x03 \x01(\r\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x0e\n\x06run_id\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\"`\n\tSignature\x12(\n\x06inputs\x18\x01 \x03(\x0b\x32\x18.erpml.catalog.v1.Tensor\x12)\n\x07outputs\x18\x02 \x03(\x0b\x32\x18.erpml.catalog.v1.Tensor\"G\n\x06Tensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\x0c\n\x04\x64ims\x18\x03 \x03(\x03\x12\x0f\n\x07\x63olumns\x18\x04 \x03(\t\"A\n\x03\x41rm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x1b\n\x13weight_basis_points\x18\x03 \x01(\r\"\x1d\n\x0bPolicyValue\x12\x0e\n\x06values\x18\x01 \x03(\x01*L\n\tPlacement\x12\x19\n\x15PLACEMENT_UNSPECIFIED\x10\x00\x12\x11\n\rPLACEMENT_CPU\x10\x01\x12\x11\n\rPLACEMENT_GPU\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,20 +34,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL_POLICYENTRY']._loaded_options = None
   _globals['_MODEL_POLICYENTRY']._serialized_options = b'8\001'
+  _globals['_PLACEMENT']._serialized_start=921
+  _globals['_PLACEMENT']._serialized_end=997
   _globals['_CATALOG']._serialized_start=85
   _globals['_CATALOG']._serialized_end=203
   _globals['_MODEL']._serialized_start=206
-  _globals['_MODEL']._serialized_end=454
-  _globals['_MODEL_POLICYENTRY']._serialized_start=378
-  _globals['_MODEL_POLICYENTRY']._serialized_end=454
-  _globals['_VERSION']._serialized_start=457
-  _globals['_VERSION']._serialized_end=602
-  _globals['_SIGNATURE']._serialized_start=604
-  _globals['_SIGNATURE']._serialized_end=700
-  _globals['_TENSOR']._serialized_start=702
-  _globals['_TENSOR']._serialized_end=773
-  _globals['_ARM']._serialized_start=775
-  _globals['_ARM']._serialized_end=840
-  _globals['_POLICYVALUE']._serialized_start=842
-  _globals['_POLICYVALUE']._serialized_end=871
+  _globals['_MODEL']._serialized_end=502
+  _globals['_MODEL_POLICYENTRY']._serialized_start=426
+  _globals['_MODEL_POLICYENTRY']._serialized_end=502
+  _globals['_VERSION']._serialized_start=505
+  _globals['_VERSION']._serialized_end=650
+  _globals['_SIGNATURE']._serialized_start=652
+  _globals['_SIGNATURE']._serialized_end=748
+  _globals['_TENSOR']._serialized_start=750
+  _globals['_TENSOR']._serialized_end=821
+  _globals['_ARM']._serialized_start=823
+  _globals['_ARM']._serialized_end=888
+  _globals['_POLICYVALUE']._serialized_start=890
+  _globals['_POLICYVALUE']._serialized_end=919
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +21,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Placement:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PlacementEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Placement.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PLACEMENT_UNSPECIFIED: _Placement.ValueType  # 0
+    """CPU."""
+    PLACEMENT_CPU: _Placement.ValueType  # 1
+    """Nodes without an accelerator."""
+    PLACEMENT_GPU: _Placement.ValueType  # 2
+    """Nodes with a GPU."""
+
+class Placement(_Placement, metaclass=_PlacementEnumTypeWrapper):
+    """A kind of node."""
+
+PLACEMENT_UNSPECIFIED: Placement.ValueType  # 0
+"""CPU."""
+PLACEMENT_CPU: Placement.ValueType  # 1
+"""Nodes without an accelerator."""
+PLACEMENT_GPU: Placement.ValueType  # 2
+"""Nodes with a GPU."""
+Global___Placement: _TypeAlias = Placement  # noqa: Y015
 
 @_typing.final
 class Catalog(_message.Message):
@@ -89,10 +114,13 @@ class Model(_message.Message):
     VERSIONS_FIELD_NUMBER: _builtins.int
     ARMS_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    PLACEMENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Registered name, `<team>_<model>`."""
     team: _builtins.str
     """Team that owns the model."""
+    placement: Global___Placement.ValueType
+    """Kind of node that serves the model; CPU unless said otherwise."""
     @_builtins.property
     def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Version]:
         """Versions that lie in the model repository, in ascending order."""
@@ -113,10 +141,11 @@ class Model(_message.Message):
         versions: _abc.Iterable[Global___Version] | None = ...,
         arms: _abc.Iterable[Global___Arm] | None = ...,
         policy: _abc.Mapping[_builtins.str, Global___PolicyValue] | None = ...,
+        placement: Global___Placement.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "name", b"name", "policy", b"policy", "team", b"team", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "name", b"name", "placement", b"placement", "policy", b"policy", "team", b"team", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -219,7 +248,7 @@ class Tensor(_message.Message):
     @_builtins.property
     def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the elements of one row, row-major, where they have names: the
-        columns that typed requests feed.
+        columns that typed requests feed, or the class labels of an output.
         """
 
     def __init__(

@@ -72,6 +72,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     refused from its header alone, before any detail can be attached: the
     client libraries name this reason.
     """
+    ERROR_REASON_NODES_UNAVAILABLE: _ErrorReason.ValueType  # 16
+    """UNAVAILABLE. No node that serves the model can be reached, or all that were
+    tried failed to answer. Metadata: `model`.
+    """
+    ERROR_REASON_FEATURE_NOT_SERVED: _ErrorReason.ValueType  # 17
+    """UNIMPLEMENTED. A part of the KServe v2 API that the gateway does not serve,
+    such as shared memory.
+    """
+    ERROR_REASON_NOT_AN_OPERATOR: _ErrorReason.ValueType  # 18
+    """PERMISSION_DENIED. Only tenants that are operators may do this.
+    Metadata: `tenant`.
+    """
+    ERROR_REASON_OPERATION_REFUSED: _ErrorReason.ValueType  # 19
+    """The servers refused what an operator asked for; code and message are their
+    own.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Values of `google.rpc.ErrorInfo.reason`, in the domain `gapura`.
@@ -128,5 +144,21 @@ ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 15
 """RESOURCE_EXHAUSTED. The message is larger than the gateway accepts. It is
 refused from its header alone, before any detail can be attached: the
 client libraries name this reason.
+"""
+ERROR_REASON_NODES_UNAVAILABLE: ErrorReason.ValueType  # 16
+"""UNAVAILABLE. No node that serves the model can be reached, or all that were
+tried failed to answer. Metadata: `model`.
+"""
+ERROR_REASON_FEATURE_NOT_SERVED: ErrorReason.ValueType  # 17
+"""UNIMPLEMENTED. A part of the KServe v2 API that the gateway does not serve,
+such as shared memory.
+"""
+ERROR_REASON_NOT_AN_OPERATOR: ErrorReason.ValueType  # 18
+"""PERMISSION_DENIED. Only tenants that are operators may do this.
+Metadata: `tenant`.
+"""
+ERROR_REASON_OPERATION_REFUSED: ErrorReason.ValueType  # 19
+"""The servers refused what an operator asked for; code and message are their
+own.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

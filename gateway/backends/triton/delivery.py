@@ -1,0 +1,206 @@
+"""Brings one batch to an answer: on one node, and on another when that one fails, stalls or dies."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from gateway.backends.triton.budget import RetryBudget
+from gateway.backends.triton.faults import Blame, NodeFault
+from gateway.backends.triton.node import Node
+from gateway.backends.triton.pool import Pool
+from gateway.backends.triton.replica import Replica
+from gateway.errors import DeadlineExceeded, ModelFailed, Unavailable
+from gateway.types import ModelVersion
+
+MOST_TRIES = 4
+
+# A try that lost the race is watched for a while: what becomes of it says what ails its node.
+WATCH_SECONDS = 3.0
+
+# The gateway gives up this much before the caller does, so that the caller still gets a reason.
+MARGIN_SHARE, MOST_MARGIN_SECONDS = 0.1, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is to be answered.
+
+    Attributes:
+        version: Who answers.
+        encode: Returns the serialised `inference.ModelInferRequest`, anew for every try.
+        rows: Rows in it.
+        deadline: When nobody awaits the answer any more, in seconds of the event loop's clock.
+    """
+
+    version: ModelVersion
+    encode: Callable[[], bytes]
+    rows: int
+    deadline: float | None
+
+
+class Delivery:
+    """One batch on its way.
+
+    Args:
+        pool: Knows the replicas.
+        budget: Bounds second tries.
+        batch: What is to be answered.
+    """
+
+    def __init__(self, pool: Pool, budget: RetryBudget, batch: Batch) -> None:
+        self._pool = pool
+        self._budget = budget
+        self._batch = batch
+        self._version = batch.version
+        self._loop = asyncio.get_running_loop()
+        self._ends = (
+            None if batch.deadline is None else batch.deadline - margin_seconds(batch.deadline - self._loop.time())
+        )
+        self._answer: asyncio.Future[bytes] = self._loop.create_future()
+        self._tried: list[Node] = []
+        self._tries: set[asyncio.Task[None]] = set()
+        self._suspects: list[tuple[Replica, float]] = []
+        self._sick = False
+
+    async def run(self) -> bytes:
+        """Returns the serialised `inference.ModelInferResponse`.
+
+        Raises:
+            Unavailable: No node could be reached, or none of those that were tried answered.
+            DeadlineExceeded: The model takes too long.
+            ModelFailed: The model failed on these inputs.
+        """
+        replica = self._pool.choose(self._version)
+        if replica is None:
+            raise no_node(self._version, len(self._pool.replicas(self._version)))
+        self._budget.active += 1
+        try:
+            self._start(self._try(replica))
+            return await self._answer
+        finally:
+            self._budget.active -= 1
+            for task in self._tries:
+                if not task.done():
+                    self._loop.call_later(0 if self._answer.cancelled() else WATCH_SECONDS, task.cancel)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tries.add(task)
+        task.add_done_callback(self._tries.discard)
+
+    async def _try(self, replica: Replica) -> None:
+        """Tries one replica; its answer, or a fault that no other would mend, ends the delivery."""
+        self._tried.append(replica.node)
+        started = monotonic()
+        suspicion = self._suspect_later(replica, started)
+        try:
+            message = await replica.node.infer(self._batch.encode(), self._batch.rows, self._remaining())
+        except NodeFault as fault:
+            self._pool.failed(replica, fault)
+            self._take_fault(replica, fault, started)
+        else:
+            self._pool.answered(replica, monotonic() - started)
+            self._take_answer(message)
+        finally:
+            if suspicion is not None:
+                suspicion.cancel()
+
+    def _take_answer(self, message: bytes) -> None:
+        if not self._answer.done():
+            self._answer.set_result(message)
+        for replica, started in self._suspects:
+            self._pool.stalled(replica, started)
+
+    def _take_fault(self, replica: Replica, fault: NodeFault, started: float) -> None:
+        if self._answer.done():
+            return
+        sick_before, self._sick = self._sick, self._sick or fault.blame is Blame.MODEL_SICK
+        if fault.blame is Blame.REQUEST:
+            self._answer.set_exception(model_failed(self._version, fault))
+        elif fault.blame is Blame.TIME:
+            silent = replica.node.answered_at < started
+            self._answer.set_exception(no_answer(self._version) if silent else too_slow(self._version))
+        elif fault.blame is Blame.MODEL_SICK and sick_before:  # perhaps it is this batch that kills
+            self._answer.set_exception(gave_up(self._version, len(self._tried)))
+        elif len(self._tries) == 1:  # this one; a try that is under way elsewhere decides
+            self._start(self._try_again())
+
+    async def _try_again(self) -> None:
+        """Tries a replica that has not been tried, when the budget allows."""
+        async with self._budget.second_try():
+            replica = self._pool.choose(self._version, self._tried)
+            if replica is not None and len(self._tried) < MOST_TRIES:
+                await self._try(replica)
+            elif not self._answer.done():
+                self._answer.set_exception(gave_up(self._version, len(self._tried)))
+
+    def _suspect_later(self, replica: Replica, started: float) -> asyncio.TimerHandle | None:
+        """Looks at a try again when it has taken longer than is usual, or half of its time."""
+        remaining = self._remaining()
+        limits = [self._pool.patience_seconds(self._version), remaining / 2 if remaining is not None else None]
+        known = [limit for limit in limits if limit is not None]
+        return self._loop.call_later(min(known), self._suspect, replica, started) if known else None
+
+    def _suspect(self, replica: Replica, started: float) -> None:
+        """Sends the batch to another node as well; the first answer counts."""
+        self._suspects.append((replica, started))
+        self._pool.look_at(replica.node)  # what it answers tells a slow model from a silent node
+        self._pool.stalled(replica, started)
+        other = self._pool.choose(self._version, self._tried)
+        if not self._answer.done() and other is not None and self._budget.spare():
+            self._start(self._hedge(other))
+
+    async def _hedge(self, replica: Replica) -> None:
+        async with self._budget.second_try():
+            await self._try(replica)
+
+    def _remaining(self) -> float | None:
+        return None if self._ends is None else max(self._ends - self._loop.time(), 0.0)
+
+
+def margin_seconds(remaining: float) -> float:
+    """Returns how long before the caller the gateway gives up."""
+    return min(remaining * MARGIN_SHARE, MOST_MARGIN_SECONDS)
+
+
+def no_node(version: ModelVersion, nodes: int) -> Unavailable:
+    """The error of a batch that no node can take; the log says why."""
+    return unavailable(version, f"none of its {nodes} nodes is ready" if nodes else "there are no nodes of its kind")
+
+
+def gave_up(version: ModelVersion, tries: int) -> Unavailable:
+    """The error of a batch that every node that was tried failed to answer; the log says why."""
+    return unavailable(version, f"of its nodes {tries} were tried, and none could answer")
+
+
+def no_answer(version: ModelVersion) -> Unavailable:
+    """The error of a batch whose node stays silent until the deadline."""
+    return unavailable(version, "its node does not answer")
+
+
+def unavailable(version: ModelVersion, problem: str) -> Unavailable:
+    """The error of a batch that no node answers."""
+    return Unavailable(
+        "NODES_UNAVAILABLE",
+        f"model '{version.model}' version {version.number} cannot be reached: {problem}; try again in a moment",
+        model=version.model,
+    )
+
+
+def too_slow(version: ModelVersion) -> DeadlineExceeded:
+    """The error of a batch that a node works on for too long."""
+    return DeadlineExceeded(
+        "DEADLINE_EXCEEDED",
+        f"model '{version.model}' version {version.number} did not answer before the deadline; allow more time",
+    )
+
+
+def model_failed(version: ModelVersion, fault: NodeFault) -> ModelFailed:
+    """The error of a batch that the model fails on, in the words of its node."""
+    named = f"model '{version.model}' version {version.number} "
+    told = fault.details.startswith(named)
+    return ModelFailed(
+        version.model, version.number, fault.details[len(named) :] if told else f"failed: {fault.details}"
+    )

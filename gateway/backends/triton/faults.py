@@ -1,0 +1,63 @@
+"""Reads what a node answers instead of an answer: whose fault it is, and so whether another node may do better."""
+
+from enum import Enum, auto
+
+import grpc
+
+STUB_DIED = "Stub process"
+NOT_LOADED = ("Request for unknown model", "has stopped accepting new inference requests")
+
+
+class Blame(Enum):
+    """Whose fault a failed call is."""
+
+    NODE = auto()
+    """The node cannot be reached or is about to stop: none of its models answers."""
+
+    MODEL_MISSING = auto()
+    """The node answers, but it has not loaded the model version."""
+
+    MODEL_SICK = auto()
+    """The process that runs the model on the node has died, and will not come back by itself."""
+
+    TIME = auto()
+    """The deadline passed."""
+
+    REQUEST = auto()
+    """The model failed, or refused; another node would do the same."""
+
+
+class NodeFault(Exception):
+    """A node did not answer a call.
+
+    Args:
+        blame: Whose fault it is.
+        code: Status that the node or the channel gave.
+        details: Its words.
+    """
+
+    def __init__(self, blame: Blame, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self.blame = blame
+        self.code = code
+        self.details = details
+
+
+def read_fault(error: grpc.aio.AioRpcError) -> NodeFault:
+    """Tells whose fault a failed call is."""
+    code, details = error.code(), error.details() or ""
+    blame = blame_of(code, details)
+    return NodeFault(blame, code, f"cannot be reached: {details}" if blame is Blame.NODE else details)
+
+
+def blame_of(code: grpc.StatusCode, details: str) -> Blame:
+    """Tells whose fault a status is."""
+    if code in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAVAILABLE) and any(text in details for text in NOT_LOADED):
+        return Blame.MODEL_MISSING
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+        return Blame.NODE
+    if code is grpc.StatusCode.INTERNAL and STUB_DIED in details:
+        return Blame.MODEL_SICK
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return Blame.TIME
+    return Blame.REQUEST

@@ -1,0 +1,76 @@
+"""A backend that merges calls for another backend: one lane per model version."""
+
+from gateway.batching.lane import Lane
+from gateway.errors import Unavailable
+from gateway.interfaces import Backend
+from gateway.types import ModelVersion, Statistics, Tensors
+
+
+class Lanes:
+    """A backend that merges concurrent calls for another backend, one lane per model version.
+
+    Args:
+        backend: Computes the batches.
+        slots: Batches of one lane under way at the same time.
+        queue_rows: Rows that may wait in one lane.
+    """
+
+    def __init__(self, backend: Backend, *, slots: int, queue_rows: int) -> None:
+        self._backend = backend
+        self._slots = slots
+        self._queue_rows = queue_rows
+        self._lanes: dict[ModelVersion, Lane] = {}
+
+    async def load(self, version: ModelVersion) -> None:
+        """Loads the version and opens its lane."""
+        await self._backend.load(version)
+        self._lanes.setdefault(version, Lane(self._backend, version, self._slots, self._queue_rows))
+
+    async def unload(self, version: ModelVersion) -> None:
+        """Closes the lane once it is empty, then unloads the version."""
+        lane = self._lanes.pop(version, None)
+        if lane is not None:
+            await lane.drain()
+        await self._backend.unload(version)
+
+    def config(self, version: ModelVersion) -> bytes:
+        """Returns the serialised `inference.ModelConfig` of a loaded version."""
+        return self._backend.config(version)
+
+    def ready(self, version: ModelVersion) -> bool:
+        """Says whether a loaded version can answer now."""
+        return self._backend.ready(version)
+
+    async def operate(self, operation: str, request: bytes) -> bytes:
+        """Does what an operator asks of the servers.
+
+        Raises:
+            GatewayError: A server refused; the message is the server's own.
+        """
+        return await self._backend.operate(operation, request)
+
+    def statistics(self, version: ModelVersion) -> Statistics:
+        """Returns what a loaded version has done; nothing yet, if it was unloaded meanwhile."""
+        lane = self._lanes.get(version)
+        return lane.statistics if lane else Statistics()
+
+    async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
+        """Answers a call, together with those that wait beside it.
+
+        Raises:
+            Unavailable: The version was unloaded since the caller chose it.
+        """
+        if not inputs.rows:
+            return Tensors(0, (), ())
+        lane = self._lanes.get(version)
+        if lane is None:
+            raise Unavailable(
+                "MODEL_NOT_SERVED",
+                f"'{version.model}' version {version.number} was just replaced; send the call again",
+                model=version.model,
+            )
+        return await lane.submit(inputs, deadline)
+
+    async def close(self) -> None:
+        """Closes the backend."""
+        await self._backend.close()

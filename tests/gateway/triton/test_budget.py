@@ -1,0 +1,48 @@
+"""Second tries are bounded, and none is lost for it."""
+
+import asyncio
+
+from gateway.backends.triton.budget import RetryBudget
+
+
+async def test_more_second_tries_than_a_fifth_wait_for_their_turn_and_all_get_it() -> None:
+    budget = RetryBudget()
+    budget.active = 40
+    most = running = done = 0
+
+    async def second_try() -> None:
+        nonlocal most, running, done
+        async with budget.second_try():
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.001)
+            running -= 1
+            done += 1
+
+    await asyncio.gather(*(second_try() for _ in range(100)))
+    assert (most, done) == (8, 100)
+
+
+async def test_three_are_always_allowed() -> None:
+    budget = RetryBudget()
+    budget.active = 1
+    async with budget.second_try(), budget.second_try():
+        assert budget.spare()
+        async with budget.second_try():
+            assert not budget.spare()
+
+
+async def test_one_that_is_cancelled_while_it_waits_takes_nobodys_place() -> None:
+    budget = RetryBudget()
+
+    async def second_try(seconds: float) -> None:
+        async with budget.second_try():
+            await asyncio.sleep(seconds)
+
+    holders = [asyncio.create_task(second_try(0.05)) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(second_try(0)) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.gather(*holders, waiting[1])
+    assert budget.spare()
