@@ -43,7 +43,7 @@ def convert(model: Any, inputs: InputSpec) -> Graph:
         reason = str(error).partition("\n")[0]
         raise ConversionError(f"skl2onnx cannot convert {type(model).__name__}: {reason}") from error
     graph.ir_version = min(graph.ir_version, _IR_VERSION)
-    return Graph(graph, _native(model, task), task)
+    return Graph(graph, _native(model, task), task, _labels(model, task))
 
 
 def _task_of(model: Any) -> Task:
@@ -92,6 +92,13 @@ def _estimators_in(value: Any) -> Iterator[BaseEstimator]:
     if isinstance(value, list | tuple):
         for item in value:
             yield from _estimators_in(item)
+
+
+def _labels(model: Any, task: Task) -> tuple[str, ...]:
+    """Names of the classes in the order of their probabilities; none where they are their own positions."""
+    if task is not Task.CLASSIFICATION or np.array_equal(model.classes_, np.arange(len(model.classes_))):
+        return ()
+    return tuple(str(name) for name in model.classes_)
 
 
 def _native(model: Any, task: Task) -> Native:

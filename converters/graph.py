@@ -42,11 +42,13 @@ class Graph:
         model: The graph as the converter wrote it, with the one input `input`.
         native: Scores rows with the original model: [rows, columns] to [rows, scores].
         task: Decides output names and tolerance.
+        labels: Names of the scores' columns: a classifier's classes, unless they are 0, 1, 2 …
     """
 
     model: "onnx.ModelProto"
     native: Native
     task: Task
+    labels: tuple[str, ...] = ()
 
 
 class Converter(Protocol):

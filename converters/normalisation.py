@@ -37,7 +37,8 @@ def normalise(graph: Graph, inputs: InputSpec) -> tuple[onnx.ModelProto, Signatu
     for name in _flat_outputs(model, inputs):
         _make_column(model.graph, name)
     shapes = _row_shapes(model, inputs)
-    outputs = tuple(_declare(output, shapes[output.name]) for output in model.graph.output)
+    labels = {graph.task.score: graph.labels}
+    outputs = tuple(_declare(output, shapes[output.name], labels.get(output.name, ())) for output in model.graph.output)
     onnx.checker.check_model(model)
     return model, Signature((_input_of(model, inputs),), outputs)
 
@@ -100,11 +101,11 @@ def _row_shapes(model: onnx.ModelProto, inputs: InputSpec) -> dict[str, tuple[in
     return shapes
 
 
-def _declare(output: onnx.ValueInfoProto, row: tuple[int, ...]) -> TensorSpec:
+def _declare(output: onnx.ValueInfoProto, row: tuple[int, ...], labels: tuple[str, ...]) -> TensorSpec:
     """Writes the true shape into the graph and returns the tensor."""
     elem_type = output.type.tensor_type.elem_type
     output.CopyFrom(helper.make_tensor_value_info(output.name, elem_type, ["rows", *row]))
-    return TensorSpec(output.name, _DATATYPES[elem_type], row)
+    return TensorSpec(output.name, _DATATYPES[elem_type], row, labels)
 
 
 def _input_of(model: onnx.ModelProto, inputs: InputSpec) -> TensorSpec:

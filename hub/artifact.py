@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,20 @@ def fetch(registry: ModelRegistry, champion: Champion) -> Artifact:
         flavor = next((flavor for flavor in description.flavors if flavor != "python_function"), "python_function")
         require_flavor(flavor)
         inputs = _inputs_of(description)
-        sample = _read_sample(registry.download_from_run(champion, PARITY_SAMPLE, _subfolder(name, "run")), inputs)
+        sample = _read_sample(
+            registry.download_from_run(champion, PARITY_SAMPLE, _subfolder(name, "run")), inputs.columns
+        )
         return Artifact(_load(folder, flavor), flavor, inputs, sample, _digest(folder))
+
+
+def fetch_sample(registry: ModelRegistry, champion: Champion, columns: Sequence[str]) -> NDArray[np.float64]:
+    """Downloads the real rows to prove a version on, and runs nobody's code; `[rows, columns]`.
+
+    Raises:
+        ModelRefusedError: They are missing, or lack a column.
+    """
+    with without_warnings(), tempfile.TemporaryDirectory(prefix="gapura-") as name:
+        return _read_sample(registry.download_from_run(champion, PARITY_SAMPLE, Path(name)), columns)
 
 
 def _subfolder(parent: str, name: str) -> Path:
@@ -86,9 +99,9 @@ def _inputs_of(description: Any) -> InputSpec:
     return InputSpec(names, tuple(_DATATYPES.get(kind, kind) for kind in kinds))
 
 
-def _read_sample(path: Path, inputs: InputSpec) -> NDArray[np.float64]:
+def _read_sample(path: Path, columns: Sequence[str]) -> NDArray[np.float64]:
     try:
-        frame = pd.read_parquet(path, columns=list(inputs.columns))
+        frame = pd.read_parquet(path, columns=list(columns))
         return np.asarray(frame.to_numpy(dtype=np.float64))
     except Exception as error:  # pandas and pyarrow raise what they like
         raise ModelRefusedError(f"{PARITY_SAMPLE} does not hold the signature's columns: {error}") from error

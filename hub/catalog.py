@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from converters import Conversion, TensorSpec
 from hub.durability import write_file
 from hub.errors import HubError
+from hub.placement import Placement
 from hub.policy import Policy
 
 MAX_BATCH_SIZE = 1024
@@ -50,7 +51,13 @@ def replace_model(catalog: catalog_pb2.Catalog, name: str, model: catalog_pb2.Mo
     return following
 
 
-def compose_model(name: str, team: str, version: catalog_pb2.Version, policy: Policy) -> catalog_pb2.Model:
+def compose_model(
+    name: str,
+    team: str,
+    version: catalog_pb2.Version,
+    policy: Policy,
+    placement: Placement = catalog_pb2.PLACEMENT_CPU,
+) -> catalog_pb2.Model:
     """Returns a model whose one version takes all traffic."""
     champion = catalog_pb2.Arm(name="champion", version=version.number, weight_basis_points=_WHOLE_BASIS_POINTS)
     return catalog_pb2.Model(
@@ -59,6 +66,7 @@ def compose_model(name: str, team: str, version: catalog_pb2.Version, policy: Po
         versions=[version],
         arms=[champion],
         policy={key: catalog_pb2.PolicyValue(values=values) for key, values in policy.items()},
+        placement=placement,
     )
 
 

@@ -48,10 +48,10 @@ def train(name: str) -> None:
 
     pipeline = find_pipeline(name)  # a wrong name is answered before the slow imports
 
-    from hub.settings import HubSettings
+    from hub.settings import read_settings
     from hub.training.run import train_and_register
 
-    train_and_register(pipeline, HubSettings(), click.echo)
+    train_and_register(pipeline, read_settings(), click.echo)
 
 
 @click.command()
@@ -59,23 +59,30 @@ def train(name: str) -> None:
 def publish() -> None:
     """Convert, prove and put live every model whose champion is not served yet."""
     from hub.publication import publish_all
-    from hub.settings import HubSettings
+    from hub.settings import read_settings
 
-    if not publish_all(HubSettings(), click.echo):
+    if not publish_all(read_settings(), click.echo):
         raise click.exceptions.Exit(1)
 
 
 @click.command()
 @click.option("--listen", default="127.0.0.1:9003", show_default=True, help="Address of the gateway, HOST:PORT.")
+@click.option(
+    "--backend",
+    type=click.Choice(["onnx", "triton"]),
+    default="onnx",
+    show_default=True,
+    help="What computes: the gateway itself, or two Triton nodes that are installed and started here.",
+)
 @click.option("--once", is_flag=True, help="Stop after the calls instead of serving on.")
 @_explained("train")
-def up(listen: str, once: bool) -> None:  # noqa: FBT001 - click passes by name
+def up(listen: str, backend: str, once: bool) -> None:  # noqa: FBT001 - click passes by name
     """Train and publish what is missing, start a gateway, score held-out applicants, and serve on."""
     from hub.quickstart.tour import take_tour
-    from hub.settings import HubSettings
+    from hub.settings import read_settings
 
     try:
-        take_tour(HubSettings(), listen, once=once)
+        take_tour(read_settings(), listen, backend=backend, once=once)
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
         raise click.exceptions.Exit(_INTERRUPTED) from None

@@ -7,3 +7,11 @@ class HubError(Exception):
 
 class ModelRefusedError(HubError):
     """One model version cannot go live; what is live stays live."""
+
+
+class NodeDownError(HubError):
+    """A node does not answer; it loads what is live when it is back."""
+
+
+class NodeRefusedError(ModelRefusedError):
+    """A node answers, and says no; the message is its own."""

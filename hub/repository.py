@@ -1,9 +1,10 @@
 """The model repository on disk, in Triton's layout; it is whole at every moment.
 
-    <model>/config.pbtxt · <model>/<version>/model.onnx · <model>/<version>/parity.json
+    <model>/config.pbtxt · <model>/<output>_labels.txt · <model>/<version>/model.onnx · <model>/<version>/parity.json
 
 A version is staged in `.staging`, which lies on the same file system, and renamed into place. `config.pbtxt` is written
-from the catalog: whatever a killed publisher left behind, `settle` brings the folder back to what the catalog says.
+from the catalog: whatever a killed publisher left behind, `configure` and `clear` bring the folder back to what the
+catalog says.
 """
 
 import fcntl
@@ -19,9 +20,8 @@ from erpml.catalog.v1 import catalog_pb2
 
 from hub.durability import discard, move, write_file, write_folder
 from hub.errors import HubError
-from hub.triton_config import compose_config
+from hub.triton_config import LABELS, compose_files
 
-_CONFIG = "config.pbtxt"
 _GRAPH = "model.onnx"
 _PROOF = "parity.json"
 
@@ -59,34 +59,51 @@ class Repository:
             return False
         return hashlib.sha256(content).hexdigest() == version.sha256
 
-    def install(self, model: catalog_pb2.Model, live: catalog_pb2.Model | None, graph: bytes, proof: str) -> None:
-        """Puts the model's one version beside those that are live, which stay loadable.
+    def read(self, name: str, number: int) -> tuple[bytes, bytes]:
+        """Returns the graph of a version, and its proof."""
+        folder = self._version(name, number)
+        return (folder / _GRAPH).read_bytes(), (folder / _PROOF).read_bytes()
+
+    def install(self, described: catalog_pb2.Model, number: int, graph: bytes, proof: bytes) -> None:
+        """Puts a version beside those that lie there.
 
         Args:
-            model: What the catalog is about to say.
-            live: What it says now.
+            described: What the configuration says from now on.
+            number: The version.
             graph: Content of `model.onnx`.
             proof: Content of `parity.json`.
         """
-        number = model.versions[0].number
-        files = {f"{number}/{_GRAPH}": graph, f"{number}/{_PROOF}": proof.encode()}
-        staged, home = self._staging / model.name, self.root / model.name
+        name = described.name
+        files = {f"{number}/{_GRAPH}": graph, f"{number}/{_PROOF}": proof}
+        staged, home = self._staging / name, self.root / name
         if not home.exists():
-            write_folder(staged, files | {_CONFIG: compose_config(model).encode()})
+            write_folder(staged, files | compose_files(described))
             move(staged, home)
             return
         write_folder(staged, files)
-        if self._version(model.name, number).exists():  # damaged, or left by a publisher that was killed
-            discard(self._version(model.name, number), self._staging / ".old")
-        move(staged / str(number), self._version(model.name, number))
-        self._write_config(_overlap(model, live))
+        if self._version(name, number).exists():  # damaged, or left by a publisher that was killed
+            discard(self._version(name, number), self._staging / ".old")
+        move(staged / str(number), self._version(name, number))
+        self.describe(described)
 
-    def settle(self, catalog: catalog_pb2.Catalog) -> None:
-        """Brings configurations in line with the catalog and removes what it does not name; else writes nothing."""
+    def describe(self, model: catalog_pb2.Model) -> None:
+        """Brings a model's configuration in line with `model`; one that is already is not written."""
+        for name, content in compose_files(model).items():
+            path = self.root / model.name / name
+            if not path.exists() or path.read_bytes() != content:
+                write_file(path, content)
+
+    def configure(self, catalog: catalog_pb2.Catalog) -> None:
+        """Brings all configurations in line with the catalog."""
         for model in catalog.models:
             if (self.root / model.name).is_dir():
-                self._write_config(model)
-                self._remove_versions(model)
+                self.describe(model)
+
+    def clear(self, catalog: catalog_pb2.Catalog) -> None:
+        """Removes what the catalog does not name."""
+        for model in catalog.models:
+            if (self.root / model.name).is_dir():
+                self._remove_surplus(model)
         live = {model.name for model in catalog.models}
         for folder in sorted(self.root.iterdir()):
             if folder.name not in live and _is_ours(folder):
@@ -101,29 +118,14 @@ class Repository:
     def _version(self, name: str, number: int) -> Path:
         return self.root / name / str(number)
 
-    def _write_config(self, model: catalog_pb2.Model) -> None:
-        path, text = self.root / model.name / _CONFIG, compose_config(model).encode()
-        if not path.exists() or path.read_bytes() != text:
-            write_file(path, text)
-
-    def _remove_versions(self, model: catalog_pb2.Model) -> None:
-        kept = {str(version.number) for version in model.versions}
-        for folder in sorted((self.root / model.name).iterdir()):
-            if folder.name.isdecimal() and folder.name not in kept:
-                discard(folder, self._staging / ".old")
-            elif folder.name.startswith("."):  # a configuration that was never finished
-                folder.unlink()
-
-
-def _overlap(model: catalog_pb2.Model, live: catalog_pb2.Model | None) -> catalog_pb2.Model:
-    """What the configuration says until the catalog moves: old and new, or the old alone if their tensors differ."""
-    if live is None:
-        return model
-    new = model.versions[0]
-    if any(version.signature != new.signature for version in live.versions):
-        return live
-    both = {version.number: version for version in [*live.versions, new]}
-    return catalog_pb2.Model(name=model.name, versions=[both[number] for number in sorted(both)])
+    def _remove_surplus(self, model: catalog_pb2.Model) -> None:
+        """Removes versions, label files, and what was never finished."""
+        versions, files = {str(version.number) for version in model.versions}, compose_files(model)
+        for path in sorted((self.root / model.name).iterdir()):
+            if path.name.isdecimal() and path.name not in versions:
+                discard(path, self._staging / ".old")
+            elif path.name.startswith(".") or (path.name.endswith(LABELS) and path.name not in files):
+                path.unlink()
 
 
 def _is_ours(folder: Path) -> bool:

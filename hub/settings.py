@@ -1,11 +1,19 @@
-"""Where the hub keeps its files, and where its registry is. Read by commands only."""
+"""Where the hub keeps its files, where its registry is, and which nodes serve. Read by commands only."""
 
+import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from hub.errors import HubError
 
 SQLITE = "sqlite:///"
+_NODE = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
+_LAST_PORT = 65_535
+
+Nodes = Annotated[tuple[str, ...], NoDecode]
 
 
 class HubSettings(BaseSettings):
@@ -23,6 +31,17 @@ class HubSettings(BaseSettings):
     mlflow_uri: str = Field(
         default="sqlite:///var/mlflow.db", description="MLflow tracking and registry store: a SQLite file or a server."
     )
+    nodes: Nodes = Field(
+        default=(),
+        description="Triton nodes without an accelerator, HOST:PORT,HOST:PORT; a name stands for all its addresses.",
+    )
+    gpu_nodes: Nodes = Field(default=(), description="Triton nodes with a GPU, in the same form.")
+    handover_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Time that gateways get to follow a new catalog before nodes drop what it no longer names.",
+    )
 
     @property
     def registry_uri(self) -> str:
@@ -39,3 +58,33 @@ class HubSettings(BaseSettings):
         if not self.mlflow_uri.startswith(SQLITE):
             return None
         return (self.var / "mlartifacts").absolute().as_uri()
+
+    @field_validator("nodes", "gpu_nodes", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return [entry.strip() for entry in value.split(",")] if value.strip() else ()
+
+    @field_validator("nodes", "gpu_nodes")
+    @classmethod
+    def _require_addresses(cls, nodes: tuple[str, ...]) -> tuple[str, ...]:
+        for node in nodes:
+            match = _NODE.fullmatch(node)
+            if match is None or not 0 < int(match["port"] or 1) <= _LAST_PORT:
+                raise ValueError(f"{node!r} is no node: write HOST:PORT or HOST, separated by commas")
+        return nodes
+
+
+def read_settings() -> HubSettings:
+    """Reads the environment.
+
+    Raises:
+        HubError: A value is not valid; the message names the variable.
+    """
+    try:
+        return HubSettings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise HubError(f"GAPURA_{name.upper()}: {first['msg'].removeprefix('Value error, ')}") from error

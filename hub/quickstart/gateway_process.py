@@ -1,8 +1,10 @@
 """The gateway as a child process that never outlives its parent's care."""
 
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import gapura_client
@@ -25,8 +27,11 @@ class GatewayProcess:
     It has a process group of its own, so that Ctrl-C reaches it as one SIGTERM, from here.
     """
 
-    def __init__(self, listen: str, log: Path, interruption: Interruption) -> None:
+    def __init__(
+        self, listen: str, log: Path, interruption: Interruption, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._listen = listen
+        self._environment = os.environ | dict(environment or {})
         self._log = log
         self._interruption = interruption
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,7 +43,12 @@ class GatewayProcess:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._interruption.held(), self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, process_group=0
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                process_group=0,
             )
         if self._interruption.count > before:
             raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import click
 import gapura_client
@@ -18,6 +19,7 @@ from hub.quickstart.interruption import Interruption
 from hub.quickstart.scoring import measure_auc, score_one_by_one
 from hub.quickstart.steps import Say, Steps
 from hub.quickstart.summary import explain_calls, tabulate
+from hub.quickstart.triton_nodes import TritonNodes
 from hub.registry import ModelRegistry
 from hub.repository import Repository
 from hub.settings import HubSettings
@@ -29,10 +31,11 @@ from hub.training.run import train_and_register
 _PIPELINE = "team3/credit_scoring"
 _SERVICE = credit_service_pb2.DESCRIPTOR.services_by_name["CreditService"].full_name
 _SHOWN_OF_EACH = 6
+TRITON = "triton"
 
 
-def take_tour(settings: HubSettings, listen: str, *, once: bool) -> None:
-    """Runs all steps; serves on until a signal, unless `once`. The gateway ends with it, however it ends.
+def take_tour(settings: HubSettings, listen: str, *, backend: str, once: bool) -> None:
+    """Runs all steps; serves on until a signal, unless `once`. What it started ends with it, however it ends.
 
     Raises:
         HubError: A step failed; the message says why.
@@ -40,28 +43,48 @@ def take_tour(settings: HubSettings, listen: str, *, once: bool) -> None:
     """
     require_free(listen)
     interruption, steps = Interruption(), Steps()
-    with interruption.listening():
-        _prepare(settings, steps)
-        gateway = GatewayProcess(listen, settings.var / "gateway.log", interruption)
-        try:
-            with steps.step(f"start the gateway on {listen}"):
-                gateway.start()
-                gateway.wait_until_serving(target_of(listen), _SERVICE)
-            _score(settings, target_of(listen), steps)
-            if not once:
-                _serve_on(gateway, settings)
-        finally:
-            gateway.stop()
-    click.echo("the gateway has stopped")
+    with interruption.listening(), ExitStack() as stack:
+        _train(settings, steps)
+        if backend == TRITON:
+            nodes = TritonNodes(settings.repository, interruption)
+            stack.callback(nodes.stop)
+            settings = settings.model_copy(update={"nodes": _start_nodes(nodes, steps), "gpu_nodes": ()})
+        _publish(settings, steps)
+        environment = {
+            "GAPURA_BACKEND": backend,
+            "GAPURA_NODES": ",".join(settings.nodes),
+            "GAPURA_GPU_NODES": ",".join(settings.gpu_nodes),
+        }
+        gateway = GatewayProcess(listen, settings.var / "gateway.log", interruption, environment)
+        stack.callback(gateway.stop)
+        with steps.step(f"start the gateway on {listen}"):
+            gateway.start()
+            gateway.wait_until_serving(target_of(listen), _SERVICE)
+        _score(settings, target_of(listen), steps)
+        if not once:
+            _serve_on(gateway, settings)
+    click.echo("the gateway has stopped" if backend != TRITON else "the gateway and its nodes have stopped")
 
 
-def _prepare(settings: HubSettings, steps: Steps) -> None:
-    """Makes sure of a champion, a catalog and a tenant."""
+def _train(settings: HubSettings, steps: Steps) -> None:
+    """Makes sure of a champion."""
     with steps.step(f"train {_PIPELINE}") as say:
         if ModelRegistry(settings.registry_uri).champions().get(MODEL):
             say("nothing to do: the registry has a champion")
         else:
             train_and_register(find_pipeline(_PIPELINE), settings, say)
+
+
+def _start_nodes(nodes: TritonNodes, steps: Steps) -> tuple[str, ...]:
+    """Makes sure of two Triton nodes; returns their addresses."""
+    with steps.step("install Triton") as say:
+        nodes.install(say)
+    with steps.step("start two Triton nodes") as say:
+        return nodes.start(say)
+
+
+def _publish(settings: HubSettings, steps: Steps) -> None:
+    """Makes sure of a catalog and a tenant."""
     with steps.step("publish") as say:
         publish_all(settings, say)
         live, repository = find_model(read_catalog(settings.catalog), MODEL), Repository(settings.repository)

@@ -25,16 +25,22 @@ class CrashPoint:
     def __init__(self) -> None:
         self._root = ""
         self._left = 0
+        self._changes = 0
         sys.addaudithook(self._watch)
 
     @contextmanager
     def at(self, change: int, root: Path) -> Iterator[None]:
         """Fails from the given change on, counted from 0."""
-        self._root, self._left = str(root), change
+        self._root, self._left, self._changes = str(root), change, 0
         try:
             yield
         finally:
             self._root = ""
+
+    @property
+    def changes(self) -> int:
+        """How many there were so far."""
+        return self._changes
 
     def _watch(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self._root or event not in _PATHS or not self._touches(event, arguments):
@@ -42,6 +48,7 @@ class CrashPoint:
         if self._left <= 0:
             raise Crash
         self._left -= 1
+        self._changes += 1
 
     def _touches(self, event: str, arguments: tuple[Any, ...]) -> bool:
         if event == "open" and not arguments[2] & _WRITING:

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from hub.catalog import find_model
 from hub.champion import ALIAS
 from hub.errors import HubError
-from hub.publisher import Result
+from hub.publishing.outcome import Result
 from hub.repository import Repository
 from tests.hub.workplace import COLUMNS, Workplace, draw_table
 
@@ -42,6 +42,16 @@ def test_a_champion_goes_live(workplace: Workplace) -> None:
     assert model.versions[0].run_id == workplace.champion(GOOD).run_id
     assert workplace.version_tags(GOOD, 1)["serving.status"] == "live"
     assert json.loads((workplace.repository / GOOD / "1/parity.json").read_text())["passed"] is True
+
+
+def test_classes_that_are_not_their_positions_are_named(workplace: Workplace) -> None:
+    table = draw_table()
+    workplace.register(GOOD, LogisticRegression().fit(table, table["income"].gt(0).map({True: 7, False: 3})), table)
+    workplace.publish()
+    workplace.require_settled()
+    label, probabilities = workplace.catalog().models[0].versions[0].signature.outputs
+    assert (list(label.columns), list(probabilities.columns)) == ([], ["3", "7"])
+    assert (workplace.repository / GOOD / "probabilities_labels.txt").read_text() == "3\n7\n"
 
 
 def test_a_second_publish_writes_nothing(workplace: Workplace) -> None:

@@ -16,6 +16,7 @@ from hub.quickstart.applicants import pick_mixed, read_requests
 from hub.quickstart.gateway_process import GatewayProcess
 from hub.quickstart.interruption import Interruption
 from hub.quickstart.summary import explain_calls
+from hub.quickstart.triton_nodes import TritonNodes
 from hub.training.applicants import FEATURES, ID, TARGET
 
 
@@ -92,3 +93,13 @@ def test_a_gateway_that_ends_early_shows_why(tmp_path: Path) -> None:
             gateway.wait_until_serving("127.0.0.1:1", "any")
     finally:
         gateway.stop()
+
+
+def test_nodes_that_cannot_start_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAPURA_VAR", str(tmp_path / "var"))
+    nodes = TritonNodes(tmp_path / "model_repository", Interruption())
+    said: list[str] = []
+    with pytest.raises(HubError, match="^tritonserver is not installed"):
+        nodes.start(said.append)
+    assert "tritonserver is not installed" in said[0]
+    nodes.stop()  # there is nothing to stop

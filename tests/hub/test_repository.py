@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
+import pytest
 from erpml.catalog.v1 import catalog_pb2
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from hub.catalog import compose_model
+from hub.placement import Placement
+from hub.publishing.handover import plan_handover
 from hub.repository import Repository
 from hub.triton_config import compose_config
 
 NAME = "team1_model"
-GRAPH = b"graph"
+GRAPH, PROOF = b"graph", b"{}"
 
 
 def model_of(number: int, columns: int = 3) -> catalog_pb2.Model:
@@ -45,24 +48,50 @@ def test_a_configuration_has_the_real_tensors_without_the_batch() -> None:
     assert not config.HasField("dynamic_batching")
 
 
+def settle(repository: Repository, *models: catalog_pb2.Model) -> None:
+    catalog = catalog_pb2.Catalog(models=models)
+    repository.configure(catalog)
+    repository.clear(catalog)
+
+
 def test_old_and_new_are_loadable_until_the_catalog_moves(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
-    repository.install(model_of(1), None, GRAPH, "{}")
-    repository.install(model_of(2), model_of(1), GRAPH, "{}")
+    repository.install(model_of(1), 1, GRAPH, PROOF)
+    repository.install(plan_handover(model_of(2), model_of(1), 0).described, 2, GRAPH, PROOF)
     assert list(read_config(tmp_path).version_policy.specific.versions) == [1, 2]
-    repository.settle(catalog_pb2.Catalog(models=[model_of(2)]))
+    settle(repository, model_of(2))
     assert list(read_config(tmp_path).version_policy.specific.versions) == [2]
     assert sorted(path.name for path in (tmp_path / NAME).iterdir()) == ["2", "config.pbtxt"]
 
 
-def test_a_version_with_other_tensors_waits_for_the_catalog(tmp_path: Path) -> None:
-    """One configuration cannot describe both; until the catalog moves it describes what is live."""
-    repository = Repository(tmp_path)
-    repository.install(model_of(1), None, GRAPH, "{}")
-    repository.install(model_of(2, columns=4), model_of(1), GRAPH, "{}")
-    assert list(read_config(tmp_path).version_policy.specific.versions) == [1]
-    repository.settle(catalog_pb2.Catalog(models=[model_of(2, columns=4)]))
-    assert read_config(tmp_path).input[0].dims == [4]
+def test_class_names_lie_beside_the_configuration_that_names_their_file(tmp_path: Path) -> None:
+    repository, named = Repository(tmp_path), model_of(1)
+    named.versions[0].signature.outputs[0].columns.extend(["low", "high"])
+    repository.install(named, 1, GRAPH, PROOF)
+    assert [output.label_filename for output in read_config(tmp_path).output] == ["label_labels.txt", ""]
+    labels = tmp_path / NAME / "label_labels.txt"
+    assert labels.read_text() == "low\nhigh\n"
+    labels.unlink()
+    settle(repository, named)
+    assert labels.exists()
+    settle(repository, model_of(1))
+    assert not labels.exists()
+    assert read_config(tmp_path).output[0].label_filename == ""
+
+
+@pytest.mark.parametrize(
+    ("placement", "kind"),
+    [
+        (catalog_pb2.PLACEMENT_UNSPECIFIED, model_config_pb2.ModelInstanceGroup.KIND_CPU),
+        (catalog_pb2.PLACEMENT_CPU, model_config_pb2.ModelInstanceGroup.KIND_CPU),
+        (catalog_pb2.PLACEMENT_GPU, model_config_pb2.ModelInstanceGroup.KIND_GPU),
+    ],
+)
+def test_the_placement_is_the_kind_of_instance(placement: Placement, kind: int) -> None:
+    model = model_of(1)
+    model.placement = placement
+    config = text_format.Parse(compose_config(model), model_config_pb2.ModelConfig())
+    assert [group.kind for group in config.instance_group] == [kind]
 
 
 def test_what_others_put_there_is_left_alone(tmp_path: Path) -> None:
@@ -70,14 +99,14 @@ def test_what_others_put_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "theirs/1/model.onnx").touch()
     (tmp_path / "README.md").touch()
     repository = Repository(tmp_path)
-    repository.install(model_of(1), None, GRAPH, "{}")
-    repository.settle(catalog_pb2.Catalog())
+    repository.install(model_of(1), 1, GRAPH, PROOF)
+    settle(repository)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "theirs"]
 
 
 def test_a_configuration_that_was_changed_by_hand_is_restored(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
-    repository.install(model_of(1), None, GRAPH, "{}")
+    repository.install(model_of(1), 1, GRAPH, PROOF)
     (tmp_path / NAME / "config.pbtxt").write_text("name: 'other'")
-    repository.settle(catalog_pb2.Catalog(models=[model_of(1)]))
+    settle(repository, model_of(1))
     assert read_config(tmp_path).name == NAME

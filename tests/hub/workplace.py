@@ -1,6 +1,8 @@
 """A hub of one's own in a folder, and teams that register small models there."""
 
 import hashlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,10 @@ from tritonclient.grpc import model_config_pb2
 
 from hub.catalog import read_catalog
 from hub.champion import Champion
-from hub.publisher import Outcome, Publisher
+from hub.nodes.fleet import Fleet
+from hub.nodes.node import Node
+from hub.publishing.outcome import Outcome
+from hub.publishing.publisher import Publisher
 from hub.registry import ModelRegistry
 from hub.repository import Repository
 from hub.training.run import register
@@ -70,9 +75,12 @@ class Workplace:
         )
         return register(trained, self.open_registry(), (self.root / "artifacts").as_uri())
 
-    def publish(self) -> dict[str, Outcome]:
-        """Publishes; returns the outcomes by model."""
-        publisher = Publisher(self.open_registry(), Repository(self.repository), self.catalog_file)
+    def publish(
+        self, *nodes: Node, gpu: tuple[Node, ...] = (), pause: Callable[[float], None] = time.sleep, seconds: float = 0
+    ) -> dict[str, Outcome]:
+        """Publishes, to nodes where there are any; returns the outcomes by model."""
+        registry, repository = self.open_registry(), Repository(self.repository)
+        publisher = Publisher(registry, repository, self.catalog_file, Fleet(nodes, gpu), seconds, pause)
         return {outcome.name: outcome for outcome in publisher.publish(lambda _: None)}
 
     def catalog(self) -> catalog_pb2.Catalog:
@@ -119,4 +127,5 @@ class Workplace:
             numbers = [version.number for version in model.versions]
             assert self.config(name).version_policy.specific.versions == numbers
             files = {path.name for path in (self.repository / name).iterdir()}
-            assert files == {"config.pbtxt", *map(str, numbers)}
+            labels = {output.label_filename for output in self.config(name).output} - {""}
+            assert files == {"config.pbtxt", *labels, *map(str, numbers)}

@@ -1,0 +1,1 @@
+"""The nodes that serve, as the publisher sees them."""

@@ -1,0 +1,1 @@
+"""Brings what is served in line with the registry."""
