@@ -41,10 +41,12 @@ def download() -> None:
 
 
 def download_library() -> None:
-    """Fetches the Debian package; where the system has no package lists, as in a fresh container, by lists of our own."""
+    """Fetches the Debian package; by lists of our own where the system has none, as in a fresh container."""
     (HOME / "apt/lists/partial").mkdir(parents=True, exist_ok=True)
     (HOME / "apt/cache/archives/partial").mkdir(parents=True, exist_ok=True)
-    if subprocess.run(["apt-get", "download", LIBRARY], cwd=HOME, check=False).returncode:
+    try:
+        run("apt-get", "download", LIBRARY)
+    except subprocess.CalledProcessError:
         own = ("-o", f"Dir::State::lists={HOME}/apt/lists", "-o", f"Dir::Cache={HOME}/apt/cache", "-qq")
         run("apt-get", *own, "update")
         run("apt-get", *own, "download", LIBRARY)

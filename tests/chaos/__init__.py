@@ -1,0 +1,1 @@
+"""Parts die, hang and lie while callers call."""

@@ -1,0 +1,144 @@
+"""Nodes die, hang, lie and come back while 64 callers call; none of them notices more than it must."""
+
+import asyncio
+import os
+import signal
+from time import monotonic
+
+import grpc
+import pytest
+import tritonclient.grpc as triton
+from gapura_triton.fleet import start_node, stop_node
+from tritonclient.utils import InferenceServerException
+
+from benchmarks.steady_load import Summary
+from tests.chaos.conftest import MODEL, Arena, answers_of
+from tests.chaos.delaying_proxy import delaying_proxy
+from tests.conftest import Published
+from tests.e2e.serving import add_tenant, scratch_environment, serve
+from tests.triton.nodes import RunningNode, wait_until
+
+WARM_SECONDS = 3.0
+NOISE_MS = 100.0  # what a busy two-core machine adds by itself
+
+
+def within_five_times(normal: Summary, during: Summary) -> bool:
+    """Says whether callers noticed little."""
+    return during.p99_ms < max(5 * normal.p99_ms, NOISE_MS)
+
+
+def answers(node: RunningNode, arena: Arena) -> bool:
+    """Says whether a node itself answers."""
+    try:
+        return answers_of(node, arena.requests[:1]) == arena.expected[:1]
+    except grpc.RpcError:
+        return False
+
+
+async def test_a_node_is_killed_and_no_call_fails_and_it_takes_load_again(arena: Arena) -> None:
+    victim = arena.nodes[0]
+    async with arena.load() as load:
+        await load.during(1.0)
+        normal = await load.during(WARM_SECONDS)
+        os.kill(victim.pid, signal.SIGKILL)
+        during = await load.during(WARM_SECONDS)
+        await asyncio.to_thread(wait_until, lambda: arena.rows_answered_by(victim) > 0, 10)
+        after = await load.during(WARM_SECONDS)
+    assert normal.calls > 100
+    assert (normal.problems, during.problems, after.problems) == ({}, {}, {})
+    assert within_five_times(normal, during)
+
+
+async def test_without_nodes_calls_fail_in_time_with_a_reason_and_resume_by_themselves(arena: Arena) -> None:
+    async with arena.load(timeout_seconds=2.0) as load:
+        await load.during(1.0)
+        for node in arena.nodes:
+            await asyncio.to_thread(stop_node, node.node)
+        await load.during(0.5)
+        gone = await load.during(1.0)
+        one = arena.nodes[0].node
+        await asyncio.to_thread(start_node, one.folder, one.home, one.repository)
+        back = monotonic()
+        await load.during(2.0)
+        after = await load.during(1.0)
+    assert gone.failed == gone.calls > 0
+    assert all(problem.startswith("UNAVAILABLE: model 'team3_credit_scoring'") for problem in gone.problems)
+    assert gone.most_ms < 2000
+    first = min(call.started for call in load.asked if call.started > back and not call.problem)
+    assert first - back < 2.0
+    assert after.problems == {}
+
+
+async def test_a_models_process_is_killed_and_no_call_fails_and_it_is_healed(arena: Arena) -> None:
+    victim = arena.nodes[0]
+    async with arena.load() as load:
+        await load.during(WARM_SECONDS)  # for as long as a node's pace is unknown, nobody can tell that it stalls
+        (stub,) = victim.stubs
+        os.kill(stub, signal.SIGKILL)
+        killed = monotonic()
+        during = await load.during(1.0)
+        await asyncio.to_thread(wait_until, lambda: answers(victim, arena), 5)
+        healed = monotonic()
+        after = await load.during(2.0)
+    assert (during.problems, after.problems) == ({}, {})
+    assert during.most_ms < 1000, "nobody waits for a process that is dead"
+    assert healed - killed < 5.0
+
+
+async def test_a_node_that_hangs_is_ejected(arena: Arena) -> None:
+    victim = arena.nodes[0]
+    async with arena.load() as load:
+        normal = await load.during(WARM_SECONDS)
+        os.kill(victim.pid, signal.SIGSTOP)
+        try:
+            hanging = await load.during(1.0)
+            ejected = await load.during(4.0)
+        finally:
+            os.kill(victim.pid, signal.SIGCONT)
+        after = await load.during(2.0)
+    assert (hanging.problems, ejected.problems, after.problems) == ({}, {}, {})
+    assert within_five_times(normal, ejected), "one call in a hundred at most still waits for it"
+
+
+async def test_a_node_that_answers_half_a_second_late_is_ejected(published: Published, arena: Arena) -> None:
+    async with delaying_proxy(arena.nodes[0].address) as proxy:
+        key = add_tenant(published.environment, f"late-{proxy.address.rpartition(':')[2]}", MODEL)
+        nodes = f"{proxy.address},{arena.nodes[1].address}"
+        environment = scratch_environment(published.environment, BACKEND="triton", NODES=nodes)
+        gateway = serve(environment)
+        _, address = await asyncio.to_thread(gateway.__enter__)
+        try:
+            late = Arena(arena.nodes, address, key, arena.requests, arena.expected)
+            async with late.load() as load:
+                normal = await load.during(WARM_SECONDS)
+                proxy.delay_seconds = 0.5
+                await load.during(2.0)
+                ejected = await load.during(5.0)
+        finally:
+            await asyncio.to_thread(gateway.__exit__, None, None, None)
+    assert ejected.problems == {}
+    assert within_five_times(normal, ejected), "one call in a hundred at most still waits for it"
+
+
+async def test_a_broken_model_on_the_nodes_makes_nothing_else_unready(published: Published, arena: Arena) -> None:
+    broken = published.repository / "broken"
+    (broken / "1").mkdir(parents=True)
+    (broken / "1/model.onnx").write_bytes(b"no graph")
+    (broken / "config.pbtxt").write_text('name: "broken" backend: "onnxruntime" max_batch_size: 8')
+    try:
+        async with arena.load() as load:
+            await load.during(1.0)
+            for node in arena.nodes:
+                refused = pytest.raises(InferenceServerException, match="load failed for model 'broken'")
+                with triton.InferenceServerClient(node.address) as client, refused:
+                    await asyncio.to_thread(client.load_model, "broken")
+            after = await load.during(3.0)
+        with triton.InferenceServerClient(arena.address) as client:
+            assert client.is_model_ready(MODEL, headers={"x-api-key": arena.api_key})
+            assert client.is_server_ready(headers={"x-api-key": arena.api_key})
+    finally:
+        for file in ("1/model.onnx", "config.pbtxt"):
+            (broken / file).unlink()
+        (broken / "1").rmdir()
+        broken.rmdir()
+    assert after.problems == {}
