@@ -32,6 +32,7 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
 
+# The quick ones. Over real nodes, minutes each: `python -m benchmarks.chaos`, `benchmarks.copies`, `benchmarks.endurance`.
 bench: $(VENV)/installed-train
 	$(BIN)/python -m benchmarks.binding
 	$(BIN)/python -m benchmarks.callers

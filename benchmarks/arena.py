@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from gateway.tenancy.policies import KeyEntry, TenantPolicy, TenantsFile, write_
 MODEL = "team9_echo"
 MAX_BATCH_SIZE = 256
 OPSET, IR_VERSION = 21, 10
+LOOK_SECONDS = 0.02
 CONFIG = f"""
 name: "{MODEL}"
 backend: "onnxruntime"
@@ -87,10 +89,10 @@ def open_arena(backend: str, nodes: int = 2) -> Iterator[Arena]:
 def running_gateway(environment: dict[str, str]) -> Iterator[tuple[int, str]]:
     """Runs `gapura serve` on a free port; yields its process and address."""
     command = [sys.executable, "-m", "gateway", "serve", "--listen", "127.0.0.1:0"]
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.NamedTemporaryFile() as log:
         process = subprocess.Popen(command, env=environment, stderr=log)  # noqa: S603 - our own command
         try:
-            yield process.pid, wait_for_address(process, Path(f"/proc/self/fd/{log.fileno()}"))
+            yield process.pid, wait_for_address(process, Path(log.name))
         finally:
             process.terminate()
             process.wait()
@@ -99,10 +101,11 @@ def running_gateway(environment: dict[str, str]) -> Iterator[tuple[int, str]]:
 def wait_for_address(process: subprocess.Popen[bytes], log: Path) -> str:
     """Returns where the gateway listens, once its log says so."""
     while process.poll() is None:
-        for line in log.read_text().splitlines():
-            entry = json.loads(line)
+        whole_lines = log.read_text().rpartition("\n")[0].splitlines()
+        for entry in map(json.loads, whole_lines):
             if entry["event"] == "listening":
                 return str(entry["address"])
+        time.sleep(LOOK_SECONDS)
     raise RuntimeError(f"the gateway ended: {log.read_text()}")
 
 

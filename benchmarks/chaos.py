@@ -3,7 +3,8 @@
     python -m benchmarks.chaos [--seconds 20]
 
 Two real nodes under their supervisors, a gateway before them; every answer is checked. Each case lasts that many
-seconds from the moment of the fault, and starts when everything is well again.
+seconds from the moment of the fault, and starts when everything is well again. It ends with status 1 when a call fails
+for the fault of one node, or when calls without any node fail otherwise than by UNAVAILABLE.
 """
 
 import argparse
@@ -12,6 +13,8 @@ import os
 import random
 import signal
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from time import monotonic
 
 import uvloop
@@ -41,9 +44,36 @@ def stub(node: Node) -> int:
     return next(pid for pid in processes.marked(node.mark) if pid != server(node))
 
 
+def send(number: signal.Signals, find: Callable[[], int]) -> Callable[[], Callable[[], None]]:
+    """Returns what sends a signal to a process that is looked up then, and returns what mends that."""
+
+    def break_it() -> Callable[[], None]:
+        pid = find()
+        os.kill(pid, number)
+        return partial(resume, pid)
+
+    return break_it
+
+
+def resume(pid: int) -> None:
+    """Lets a stopped process go on, if it is still there."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+
+
+def faults(one: Node, two: Node) -> dict[str, Callable[[], Callable[[], None]]]:
+    """Returns what may happen to one of two nodes, by name: each breaks something, and returns what mends it."""
+    return {
+        "nothing happens": lambda: lambda: None,
+        "kill -9 of one tritonserver": send(signal.SIGKILL, partial(server, one)),
+        "kill -9 of one model's process": send(signal.SIGKILL, partial(stub, two)),
+        "SIGSTOP of one tritonserver": send(signal.SIGSTOP, partial(server, one)),
+        "SIGSTOP of one model's process": send(signal.SIGSTOP, partial(stub, two)),
+    }
+
+
 async def run(arena: Arena, seconds: float) -> None:
     """Goes through all cases."""
-    one, two = arena.nodes
     contents = [random.Random(seed).randbytes(ROW_BYTES) for seed in range(REQUESTS)]  # noqa: S311 - no secret
     load = SteadyLoad(
         arena.address,
@@ -52,27 +82,23 @@ async def run(arena: Arena, seconds: float) -> None:
         api_key=arena.api_key,
         pause_seconds=PAUSE_SECONDS,
     )
-    faults: list[tuple[str, Callable[[], None], Callable[[], None]]] = [
-        ("nothing happens", lambda: None, lambda: None),
-        ("kill -9 of one tritonserver", lambda: os.kill(server(one), signal.SIGKILL), lambda: None),
-        ("kill -9 of one model's process", lambda: os.kill(stub(two), signal.SIGKILL), lambda: None),
-        (
-            "SIGSTOP of one tritonserver",
-            lambda: os.kill(server(one), signal.SIGSTOP),
-            lambda: os.kill(server(one), signal.SIGCONT),
-        ),
-    ]
     async with load:
         await load.during(REST_SECONDS)
-        for name, break_it, mend_it in faults:
-            break_it()
-            print(f"{name:32} {await load.during(seconds)}", flush=True)
-            mend_it()
+        for name, break_it in faults(*arena.nodes).items():
+            mend = break_it()
+            seen = await load.during(seconds)
+            print(f"{name:32} {seen}", flush=True)
+            mend()
+            assert not seen.failed, seen.problems
             await load.during(REST_SECONDS)
         for node in arena.nodes:
             await asyncio.to_thread(stop_node, node)
+        await load.during(GONE_SECONDS)  # calls that were under way end
         gone = await load.during(GONE_SECONDS)
         print(f"{'both nodes are stopped':32} {gone}\n    {gone.problems.most_common(1)[0][0]}")
+        assert gone.failed == gone.calls > 0
+        assert all(problem.startswith("UNAVAILABLE: ") for problem in gone.problems), gone.problems
+        two = arena.nodes[1]
         await asyncio.to_thread(start_node, two.folder, two.home, two.repository)
         back = monotonic()
         await load.during(GONE_SECONDS)

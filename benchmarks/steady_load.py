@@ -78,7 +78,7 @@ class SteadyLoad:
         self._pause_seconds = pause_seconds
         self._timeout_seconds = timeout_seconds
         self._metadata = () if api_key is None else (("x-api-key", api_key),)
-        options = [("grpc.use_local_subchannel_pool", 1)]
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
         self._channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(-(-callers // 16))]
         self._callers = callers
         self._tasks: list[asyncio.Task[None]] = []

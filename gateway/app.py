@@ -14,6 +14,7 @@ from gateway.backends.onnx import OnnxBackend
 from gateway.backends.triton.backend import TritonBackend
 from gateway.backends.triton.discovery import Discovery
 from gateway.batching.lanes import Lanes
+from gateway.batching.waiting import LaneLimits
 from gateway.edge.endpoints import Table
 from gateway.edge.grpcio import GrpcioListener
 from gateway.edge.health import Health
@@ -35,14 +36,16 @@ log = structlog.get_logger(__name__)
 
 Choice = TypeVar("Choice")
 
-BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
-    "onnx": lambda settings: OnnxBackend(settings.repository, settings.threads),
-    "triton": lambda settings: TritonBackend(
-        {Placement.CPU: Discovery(settings.nodes), Placement.GPU: Discovery(settings.gpu_nodes)}
+# Each backend by name, and how many batches of a lane it takes at once unless a setting says otherwise.
+BACKENDS: Mapping[str, tuple[Callable[[Settings], Backend], int]] = {
+    "onnx": (lambda settings: OnnxBackend(settings.repository, settings.threads), 1),
+    "triton": (
+        lambda settings: TritonBackend(
+            {Placement.CPU: Discovery(settings.nodes), Placement.GPU: Discovery(settings.gpu_nodes)}
+        ),
+        4,
     ),
 }
-# Batches of a lane at once: the embedded engine takes one, nodes take more each.
-SLOTS = {"onnx": 1, "triton": 4}
 LISTENERS: Mapping[str, Callable[..., Listener]] = {"grpcio": GrpcioListener}
 
 
@@ -58,9 +61,9 @@ class Gateway:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        backend = chosen(BACKENDS, "backend", settings.backend)(settings)
-        slots = settings.slots or SLOTS[settings.backend]
-        self.lanes = Lanes(backend, slots=slots, queue_rows=settings.queue_rows)
+        make_backend, slots = chosen(BACKENDS, "backend", settings.backend)
+        limits = LaneLimits(settings.slots or slots, settings.queue_rows, settings.queue_mib * MIB)
+        self.lanes = Lanes(make_backend(settings), limits)
         self._generations = Generations(settings.catalog, settings.contracts, self.lanes)
         self._tenants = open_directory(())
         self._table: Table = {}
@@ -141,7 +144,10 @@ class Gateway:
     async def _watch_models(self) -> None:
         while True:
             await asyncio.sleep(self._settings.watch_seconds)
-            await self._report_health()
+            try:
+                await self._report_health()
+            except Exception:
+                log.exception("health stays as it was")
 
     async def _advance(self) -> None:
         previous = self._generations.live

@@ -1,5 +1,6 @@
 """Takes catalogs and tenants live: compiles a whole generation beside the live one, then swaps."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,15 +95,25 @@ class Generations:
         await self._unload(previous.snapshot.versions() - self.live.snapshot.versions())
 
     async def _load(self, snapshot: Snapshot, faults: dict[str, str]) -> Snapshot:
-        models = {}
-        for name, model in snapshot.models.items():
-            try:
-                models[name] = await self._load_model(model)
-            except CatalogError as error:
-                faults[name] = error.message
-                if name in self.live.snapshot.models:
-                    models[name] = self.live.snapshot.models[name]
+        """Loads every model, side by side: one that takes long keeps no other waiting for its turn."""
+        async with asyncio.TaskGroup() as group:
+            loads = {name: group.create_task(self._try_model(model)) for name, model in snapshot.models.items()}
+        models = dict[str, Model]()
+        for name, load in loads.items():
+            loaded = load.result()
+            if isinstance(loaded, Model):
+                models[name] = loaded
+                continue
+            faults[name] = loaded.message
+            if name in self.live.snapshot.models:
+                models[name] = self.live.snapshot.models[name]
         return replace(snapshot, models=models)
+
+    async def _try_model(self, model: Model) -> Model | CatalogError:
+        try:
+            return await self._load_model(model)
+        except CatalogError as error:
+            return error
 
     async def _load_model(self, model: Model) -> Model:
         """Loads every version of a model, or none.
@@ -114,7 +125,7 @@ class Generations:
         try:
             for version in versions:
                 await self._lanes.load(version)
-        except CatalogError:
+        except BaseException:
             await self._unload(versions - self.live.snapshot.versions())
             raise
         return model

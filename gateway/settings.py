@@ -37,8 +37,9 @@ class Settings(BaseSettings):
     tenants: Path = Field(Path("var/tenants.yaml"), description="Tenants, their hashed keys and policies.")
     max_message_mib: int = Field(128, ge=1, le=1024, description="Largest message accepted, in MiB.")
     queue_rows: int = Field(16_384, ge=1, description="Rows that may wait for one model version.")
-    nodes: Addresses = Field((), description="Triton nodes, host:port, separated by commas; names are looked up.")
+    nodes: Addresses = Field((), description="Triton nodes, host or host:port, separated by commas.")
     gpu_nodes: Addresses = Field((), description="Triton nodes with a GPU, for models that are placed there.")
+    queue_mib: int = Field(1024, ge=1, description="Tensors that may wait for one model version, in MiB.")
     slots: int | None = Field(
         None, ge=1, description="Batches of one model version under way at once; 1 embedded, 4 with Triton."
     )
@@ -53,7 +54,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _has_nodes(self) -> "Settings":
         if self.backend == "triton" and not (self.nodes or self.gpu_nodes):
-            raise ValueError("the triton backend needs nodes: set GAPURA_NODES or GAPURA_GPU_NODES to host:port")
+            raise ValueError("GAPURA_BACKEND=triton needs nodes: set GAPURA_NODES or GAPURA_GPU_NODES")
         return self
 
 
@@ -67,5 +68,6 @@ def read_settings(**overrides: object) -> Settings:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type] # validated there
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = ".".join(map(str, first["loc"])) or "backend"
-        raise ConfigurationError(f"GAPURA_{name.upper()}: {first['msg']}") from error
+        told = first["msg"].removeprefix("Value error, ")
+        name = ".".join(map(str, first["loc"]))
+        raise ConfigurationError(f"GAPURA_{name.upper()}: {told}" if name else told) from error

@@ -1,13 +1,17 @@
 """Joins and cuts row-major tensors as bytes."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import accumulate, pairwise
 from math import prod
+from struct import Struct
+from struct import error as StructError  # noqa: N812 - it is a class
 
 from gateway.types import Buffer, Tensors, TensorSpec
 
 BYTES = "BYTES"
 LENGTH_BYTES = 4
+read_length = Struct("<I").unpack_from
 
 # KServe v2 datatype -> bytes of one element.
 ELEMENT_BYTES = {
@@ -23,6 +27,22 @@ ELEMENT_BYTES = {
     "INT64": 8,
     "UINT64": 8,
     "FP64": 8,
+}
+
+# KServe v2 datatype -> little-endian numpy type.
+NUMPY_TYPES = {
+    "BOOL": "?",
+    "INT8": "i1",
+    "UINT8": "u1",
+    "INT16": "<i2",
+    "UINT16": "<u2",
+    "FP16": "<f2",
+    "INT32": "<i4",
+    "UINT32": "<u4",
+    "FP32": "<f4",
+    "INT64": "<i8",
+    "UINT64": "<u8",
+    "FP64": "<f8",
 }
 
 
@@ -81,9 +101,10 @@ def element_offsets(data: Buffer, count: int) -> list[int]:
     """
     offsets, position = [0], 0
     if count * LENGTH_BYTES <= len(data):  # a claim of more is not worth a loop
-        for _ in range(count):
-            position += LENGTH_BYTES + int.from_bytes(data[position : position + LENGTH_BYTES], "little")
-            offsets.append(position)
+        with suppress(StructError):  # it ends too soon
+            for _ in range(count):
+                position += LENGTH_BYTES + read_length(data, position)[0]
+                offsets.append(position)
     if position != len(data) or len(offsets) != count + 1:
         raise ValueError(f"{len(data)} bytes do not hold exactly {count} elements, each behind its 4-byte length")
     return offsets

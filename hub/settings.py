@@ -33,7 +33,7 @@ class HubSettings(BaseSettings):
     )
     nodes: Nodes = Field(
         default=(),
-        description="Triton nodes without an accelerator, HOST:PORT,HOST:PORT; a name stands for all its addresses.",
+        description="Triton nodes without an accelerator, HOST[:PORT],...; a name stands for all its addresses.",
     )
     gpu_nodes: Nodes = Field(default=(), description="Triton nodes with a GPU, in the same form.")
     handover_seconds: float = Field(
@@ -64,7 +64,7 @@ class HubSettings(BaseSettings):
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return [entry.strip() for entry in value.split(",")] if value.strip() else ()
+        return [entry.strip() for entry in value.split(",") if entry.strip()]
 
     @field_validator("nodes", "gpu_nodes")
     @classmethod

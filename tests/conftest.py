@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,13 @@ class Published:
     mlflow_uri: str
     held_out: Path
     environment: Mapping[str, str]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _registries_are_elsewhere() -> Iterator[None]:
+    """Sees to it that no test lets MLflow write where it is started, as it does when nobody tells it a place."""
+    yield
+    assert not [path for path in (ROOT / "mlflow.db", ROOT / "mlruns") if path.exists()]
 
 
 @pytest.fixture(scope="session")

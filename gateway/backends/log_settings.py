@@ -12,13 +12,12 @@ from structlog.processors import TimeStamper
 from structlog.typing import EventDict
 from tritonclient.grpc import service_pb2
 
+from gateway.backends.operations import NOT_SERVED, ONE_OF, REFUSED
 from gateway.errors import InvalidRequest, Unimplemented
 
-REFUSED = "OPERATION_REFUSED"
 LEVELS = {"log_info": logging.INFO, "log_warning": logging.WARNING, "log_error": logging.ERROR}
 VERBOSE, FORMAT, FILE = "log_verbose_level", "log_format", "log_file"
 FORMATS = {"default": "iso", "ISO8601": "%Y-%m-%dT%H:%M:%SZ"}
-ONE_OF = "parameter_choice"
 KINDS = {
     **dict.fromkeys(LEVELS, ("bool_param", "boolean")),
     VERBOSE: ("uint32_param", "int32"),
@@ -71,7 +70,7 @@ def read_settings(asked: Any) -> dict[str, Any]:
         Unimplemented: The log is to go to a file.
     """
     if FILE in asked:
-        raise Unimplemented("FEATURE_NOT_SERVED", "log file location can not be updated through network protocol")
+        raise Unimplemented(NOT_SERVED, "log file location can not be updated through network protocol")
     wanted = {}
     for name, (kind, told) in KINDS.items():
         if name in asked:

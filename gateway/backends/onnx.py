@@ -12,31 +12,15 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from gateway.backends.log_settings import set_logs
-from gateway.backends.operations import load_failed, no_such_model, read_load, read_traces, read_unload
+from gateway.backends.operations import REFUSED, no_such_model, read_load, read_unload, unloaded
 from gateway.backends.repository import model_file, read_config
-from gateway.errors import CatalogError, InvalidRequest, ModelFailed, NotFound
-from gateway.tensors import BYTES, element, elements, fits
+from gateway.backends.traces import read_traces
+from gateway.errors import CatalogError, InvalidRequest, ModelFailed
+from gateway.tensors import BYTES, NUMPY_TYPES, element, elements, fits
 from gateway.types import Buffer, ModelVersion, Tensors
-
-# KServe v2 datatype -> little-endian numpy type.
-NUMPY_TYPES: Mapping[str, str] = {
-    "BOOL": "?",
-    "INT8": "i1",
-    "UINT8": "u1",
-    "INT16": "<i2",
-    "UINT16": "<u2",
-    "FP16": "<f2",
-    "INT32": "<i4",
-    "UINT32": "<u4",
-    "FP32": "<f4",
-    "INT64": "<i8",
-    "UINT64": "<u8",
-    "FP64": "<f8",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +89,7 @@ class OnnxBackend:
         """
         loaded = self._loaded.get(version)
         if loaded is None or loaded.session is None:
-            told = f"Request for unknown model: '{version.model}' has no available versions"
-            raise NotFound("MODEL_UNKNOWN", told, model=version.model)
+            raise unloaded(version.model)
         return await asyncio.get_running_loop().run_in_executor(self._pool, run, loaded.session, version, inputs)
 
     async def operate(self, operation: str, request: bytes) -> bytes:
@@ -115,10 +98,7 @@ class OnnxBackend:
         Raises:
             GatewayError: It cannot be done.
         """
-        try:
-            return await self._operations[operation](request)
-        except DecodeError as error:
-            raise InvalidRequest("MALFORMED_MESSAGE", f"the bytes are not a request of {operation}") from error
+        return await self._operations[operation](request)
 
     async def close(self) -> None:
         """Ends the threads; batches under way finish."""
@@ -131,9 +111,11 @@ class OnnxBackend:
             raise no_such_model(model)
         for version in versions:
             try:
-                self._loaded[version] = await asyncio.to_thread(load_version, self._repository, version)
+                loaded = await asyncio.to_thread(load_version, self._repository, version)
             except CatalogError as error:
                 raise load_failed(version, error.message) from error
+            if version in self._loaded:  # else the catalog has dropped it meanwhile
+                self._loaded[version] = loaded
         return b""
 
     async def _unload_model(self, request: bytes) -> bytes:
@@ -174,6 +156,12 @@ def session_options() -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     return options
+
+
+def load_failed(version: ModelVersion, reason: str) -> InvalidRequest:
+    """The error of a version that an operator cannot load, in Triton's words."""
+    told = f"load failed for model '{version.model}': version {version.number} is at UNAVAILABLE state: {reason};\n"
+    return InvalidRequest(REFUSED, told, model=version.model)
 
 
 def run(session: Any, version: ModelVersion, inputs: Tensors) -> Tensors:

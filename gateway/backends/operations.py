@@ -1,26 +1,14 @@
-"""What operators ask of the embedded backend, in Triton's words: loading, unloading, traces that it does not have."""
+"""What operators ask of either backend: reads the requests to load and unload, and refuses in Triton's words."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from tritonclient.grpc import service_pb2
 
-from gateway.errors import GatewayError, InvalidRequest, Unimplemented
-from gateway.types import ModelVersion
+from gateway.errors import GatewayError, InvalidRequest, NotFound, Unimplemented
 
 REFUSED, NOT_SERVED = "OPERATION_REFUSED", "FEATURE_NOT_SERVED"
 ONE_OF = "parameter_choice"
 CONFIG, FILE, DEPENDENTS = "config", "file:", "unload_dependents"
-
-# What Triton says of its traces while they are off.
-TRACES_OFF = {
-    "trace_file": "",
-    "trace_level": "OFF",
-    "trace_rate": "1000",
-    "trace_count": "-1",
-    "log_frequency": "0",
-    "trace_mode": "triton",
-}
 
 
 def read_load(request: bytes) -> str:
@@ -63,26 +51,6 @@ def read_unload(request: bytes) -> str:
     return str(asked.model_name)
 
 
-async def read_traces(versions: Callable[[str], Sequence[ModelVersion]], request: bytes) -> bytes:
-    """Says that traces are off, as Triton does.
-
-    Raises:
-        InvalidRequest: The request names a model that is not there.
-        Unimplemented: It wants to change something.
-    """
-    asked = service_pb2.TraceSettingRequest.FromString(request)
-    if asked.model_name and not versions(asked.model_name):
-        raise InvalidRequest(REFUSED, f"Request for unknown model : {asked.model_name}", model=asked.model_name)
-    if asked.settings:
-        raise Unimplemented(
-            NOT_SERVED, "the embedded backend writes no Triton traces; serve by Triton nodes to have them"
-        )
-    answer = service_pb2.TraceSettingResponse()
-    for name, value in TRACES_OFF.items():
-        answer.settings[name].value.append(value)
-    return bytes(answer.SerializeToString())
-
-
 def check_repository(asked: Any) -> None:
     """Checks that a request names no repository: there is one.
 
@@ -99,7 +67,6 @@ def no_such_model(model: str) -> GatewayError:
     return GatewayError(REFUSED, told, model=model)
 
 
-def load_failed(version: ModelVersion, reason: str) -> GatewayError:
-    """The error of a version that cannot be loaded."""
-    told = f"load failed for model '{version.model}': version {version.number} is at UNAVAILABLE state: {reason};\n"
-    return InvalidRequest(REFUSED, told, model=version.model)
+def unloaded(model: str) -> NotFound:
+    """The error of a call to a model that an operator has unloaded."""
+    return NotFound("MODEL_UNKNOWN", f"Request for unknown model: '{model}' has no available versions", model=model)

@@ -33,9 +33,18 @@ def read_config(repository: Path, version: ModelVersion) -> bytes:
         raise CatalogError(f"cannot read {path}: {error.strerror}; publish again") from error
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path} is not a model configuration: {error}") from error
-    if described(config.input) != expected(version.signature.inputs) or config.max_batch_size != version.max_batch_size:
-        raise CatalogError(f"{path} and the catalog describe different inputs; publish again")
+    if told := misfit(version, config):
+        raise CatalogError(f"{path} has {told}; publish again")
     return bytes(with_defaults(config).SerializeToString())
+
+
+def misfit(version: ModelVersion, config: Any) -> str:
+    """Returns what an `inference.ModelConfig` has otherwise than the catalog, or nothing."""
+    if described(config.input) != expected(version.signature.inputs):
+        return "other inputs than the catalog says"
+    if config.max_batch_size != version.max_batch_size:
+        return "another max_batch_size than the catalog says"
+    return ""
 
 
 def with_defaults(config: Any) -> Any:

@@ -1,19 +1,16 @@
-"""The calls of one model version: they wait, leave as batches, and get their answers."""
+"""The lane of one model version: sends what waits as batches, and gives every call its answer."""
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
-from gateway.errors import DeadlineExceeded, GatewayError, ModelFailed, Overloaded
+from gateway.batching.waiting import LaneLimits, Waiting, WaitingCalls, expired
+from gateway.errors import ModelFailed
 from gateway.interfaces import Backend
 from gateway.tensors import merge, split
 from gateway.types import ModelVersion, Statistics, Tensors, Timing
-
-RETRY_AFTER_MS = 50
 
 # Turns of the event loop without a new call before a batch leaves. With 64 callers of a 200-tree model behind grpcio,
 # 1 turn gave batches of 2.6 rows, 12 turns 12.6 and 32 turns 21.5 (6.7 and 11.9 where the callers were threads), and
@@ -23,35 +20,23 @@ QUIET_TURNS = 32
 # Turns that a call waits at most while a slot is free: more calls never stop coming when the load is too high.
 MOST_TURNS = 256
 
+# A batch that all its callers have left may still take this long. To stop short ones would gain nothing, and bursts of
+# cancelled calls have brought down tritonserver 2.51.
+ABANDONED_SECONDS = 3.0
 
-@dataclass(slots=True, eq=False)
-class Waiting:
-    """A call in a lane.
-
-    Attributes:
-        inputs: What it asks.
-        deadline: When its caller stops waiting, in seconds of the event loop's clock.
-        arrived: When it came, in seconds of `perf_counter`.
-        outputs: Gets its answer.
-    """
-
-    inputs: Tensors
-    deadline: float | None
-    arrived: float
-    outputs: asyncio.Future[Tensors]
+# Callers are told this much before their deadline, so that the reason still reaches them.
+MARGIN_SHARE, MOST_MARGIN_SECONDS = 0.1, 0.1
 
 
 class Lane:
     """The calls of one model version."""
 
-    def __init__(self, backend: Backend, version: ModelVersion, slots: int, queue_rows: int) -> None:
+    def __init__(self, backend: Backend, version: ModelVersion, limits: LaneLimits) -> None:
         self.statistics = Statistics()
         self._backend = backend
         self._version = version
-        self._free_slots = slots
-        self._queue_rows = queue_rows
-        self._waiting: deque[Waiting] = deque()
-        self._waiting_rows = 0
+        self._free_slots = limits.slots
+        self._waiting = WaitingCalls(version, limits, self.statistics)
         self._gathering = False
         self._batches: set[asyncio.Task[None]] = set()
 
@@ -59,15 +44,9 @@ class Lane:
         """Puts a call in the lane; the future gets its outputs or its error.
 
         Raises:
-            Overloaded: Too many rows wait already.
+            Overloaded: Too much waits already.
         """
-        if self._waiting_rows + inputs.rows > self._queue_rows:
-            self.statistics.refused += 1
-            raise overloaded(self._version.model, self._queue_rows)
-        loop = asyncio.get_running_loop()
-        call = Waiting(inputs, deadline, perf_counter(), loop.create_future())
-        self._waiting.append(call)
-        self._waiting_rows += inputs.rows
+        call = self._waiting.add(inputs, deadline)
         self._gather()
         return call.outputs
 
@@ -87,54 +66,40 @@ class Lane:
         """Lets the loop turn again, or sends what has gathered; a new call starts the count anew."""
         waiting = len(self._waiting)
         quiet_left = quiet_left - 1 if waiting == seen else QUIET_TURNS
-        if quiet_left and turns_left and self._waiting_rows < self._version.max_batch_size:
+        if quiet_left and turns_left and self._waiting.rows < self._version.max_batch_size:
             asyncio.get_running_loop().call_soon(self._turn, waiting, quiet_left, turns_left - 1)
         else:
             self._gathering = False
             self._dispatch()
 
     def _dispatch(self) -> None:
-        while self._free_slots and (batch := self._take_batch()):
+        while self._free_slots and (batch := self._waiting.take_batch()):
             self._free_slots -= 1
             task = asyncio.create_task(self._run(batch))
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
-            abandoned = partial(stop_if_abandoned, task, batch)
+            abandoned = partial(stop_later_if_abandoned, task, batch)
             for call in batch:
                 call.outputs.add_done_callback(abandoned)
 
-    def _take_batch(self) -> list[Waiting]:
-        """Takes calls from the head of the lane for as long as they fit one batch; drops those nobody awaits."""
-        batch: list[Waiting] = []
-        rows, now = 0, asyncio.get_running_loop().time()
-        while self._waiting:
-            call = self._waiting[0]
-            wanted = not call.outputs.done() and not self._expire(call, now)
-            if wanted and batch and not self._fits(call, batch[0], rows):
-                break
-            self._waiting.popleft()
-            self._waiting_rows -= call.inputs.rows
-            if wanted:
-                batch.append(call)
-                rows += call.inputs.rows
-        return batch
-
-    def _expire(self, call: Waiting, now: float) -> bool:
-        if call.deadline is None or call.deadline > now:
-            return False
-        self.statistics.expired += 1
-        call.outputs.set_exception(expired())
-        return True
-
-    def _fits(self, call: Waiting, first: Waiting, rows: int) -> bool:
-        return rows + call.inputs.rows <= self._version.max_batch_size and call.inputs.shapes == first.inputs.shapes
-
     async def _run(self, batch: list[Waiting]) -> None:
+        """Answers a batch; it keeps its slot for as long as the backend works on it, whoever still waits."""
+        timer = self._fail_in_time(batch)
         try:
             await self._answer(batch)
         finally:
+            if timer is not None:
+                timer.cancel()
             self._free_slots += 1
             self._gather()
+
+    def _fail_in_time(self, batch: Sequence[Waiting]) -> asyncio.TimerHandle | None:
+        """Sees to it that callers learn why they got no answer, a moment before the last of them stops waiting."""
+        deadline, loop = latest_deadline(batch), asyncio.get_running_loop()
+        if deadline is None:
+            return None
+        margin = min((deadline - loop.time()) * MARGIN_SHARE, MOST_MARGIN_SECONDS)
+        return loop.call_at(deadline - margin, self._fail, batch, expired())
 
     async def _answer(self, batch: Sequence[Waiting]) -> None:
         """Answers every call of the batch; if the model fails, each is tried apart, so that only the culprit fails."""
@@ -161,7 +126,7 @@ class Lane:
         self.statistics.retried += len(batch)
         now = asyncio.get_running_loop().time()
         for call in batch:
-            if not call.outputs.done() and not self._expire(call, now):
+            if not call.outputs.done() and not self._waiting.expire(call, now):
                 await self._answer([call])
 
     async def _infer(self, batch: Sequence[Waiting]) -> list[Tensors]:
@@ -193,31 +158,13 @@ class Lane:
                 self.statistics.failed.add(now - call.arrived)
 
 
-def stop_if_abandoned(task: asyncio.Task[None], batch: Sequence[Waiting], _: asyncio.Future[Tensors]) -> None:
-    """Stops a batch once nobody awaits any answer of it."""
+def stop_later_if_abandoned(task: asyncio.Task[None], batch: Sequence[Waiting], _: asyncio.Future[Tensors]) -> None:
+    """Stops a batch that nobody awaits any more if it takes long."""
     if all(call.outputs.cancelled() for call in batch):
-        task.cancel()
+        asyncio.get_running_loop().call_later(ABANDONED_SECONDS, task.cancel)
 
 
 def latest_deadline(batch: Sequence[Waiting]) -> float | None:
     """Returns when the last caller of a batch stops waiting; None when one waits for ever."""
     deadlines = [call.deadline for call in batch]
     return None if None in deadlines else max(deadlines)  # type: ignore[type-var] # there is no None among them
-
-
-def overloaded(model: str, queue_rows: int) -> GatewayError:
-    """The error of a call that finds its lane full."""
-    return Overloaded(
-        "QUEUE_FULL",
-        f"model '{model}' has more than {queue_rows} rows waiting; send fewer calls at a time or try again",
-        retry_after_ms=RETRY_AFTER_MS,
-        model=model,
-        limit=str(queue_rows),
-    )
-
-
-def expired() -> GatewayError:
-    """The error of a call whose deadline passed in the lane."""
-    return DeadlineExceeded(
-        "DEADLINE_EXCEEDED", "the deadline passed before the model could answer; allow more time or send less load"
-    )

@@ -1,6 +1,7 @@
 """A backend that merges calls for another backend: one lane per model version."""
 
 from gateway.batching.lane import Lane
+from gateway.batching.waiting import LaneLimits
 from gateway.errors import Unavailable
 from gateway.interfaces import Backend
 from gateway.types import ModelVersion, Statistics, Tensors
@@ -11,20 +12,18 @@ class Lanes:
 
     Args:
         backend: Computes the batches.
-        slots: Batches of one lane under way at the same time.
-        queue_rows: Rows that may wait in one lane.
+        limits: Of each lane.
     """
 
-    def __init__(self, backend: Backend, *, slots: int, queue_rows: int) -> None:
+    def __init__(self, backend: Backend, limits: LaneLimits) -> None:
         self._backend = backend
-        self._slots = slots
-        self._queue_rows = queue_rows
+        self._limits = limits
         self._lanes: dict[ModelVersion, Lane] = {}
 
     async def load(self, version: ModelVersion) -> None:
         """Loads the version and opens its lane."""
         await self._backend.load(version)
-        self._lanes.setdefault(version, Lane(self._backend, version, self._slots, self._queue_rows))
+        self._lanes.setdefault(version, Lane(self._backend, version, self._limits))
 
     async def unload(self, version: ModelVersion) -> None:
         """Closes the lane once it is empty, then unloads the version."""

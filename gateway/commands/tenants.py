@@ -18,7 +18,9 @@ def tenants() -> None:
 @click.option(
     "--models", "globs", multiple=True, required=True, help="Models it may call, such as 'team3_*'; repeatable."
 )
-@click.option("--operator", is_flag=True, help="It may load and unload models, and change settings of the servers.")
+@click.option(
+    "--operator", is_flag=True, help="It may also load and unload its models, and change settings of the servers."
+)
 @click.option("--key-file", type=click.Path(path_type=Path), help="Write the key here instead of printing it.")
 def add(name: str, globs: tuple[str, ...], key_file: Path | None, *, operator: bool) -> None:
     """Add tenant NAME, or give it one more key.

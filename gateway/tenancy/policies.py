@@ -49,7 +49,7 @@ class TenantPolicy(Strict):
     Attributes:
         name: Unique name.
         models: Globs over registered model names, such as `team3_*`.
-        operator: Whether it may load and unload models, of all tenants, and change settings of the servers.
+        operator: Whether it may load and unload those models too, and change settings of the servers.
         keys: Keys that are live; two while one replaces the other.
     """
 

@@ -59,7 +59,7 @@ def resolve(entry: str) -> list[str]:
     for family, form in ((socket.AF_INET, "{}:{}"), (socket.AF_INET6, "[{}]:{}")):
         try:
             found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
-        except socket.gaierror:
+        except (socket.gaierror, UnicodeError):  # the latter for a name that cannot be one
             continue
         return sorted({form.format(address[0], port) for *_, address in found})
     return [f"{host}:{port}"]

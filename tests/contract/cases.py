@@ -7,12 +7,15 @@ from typing import Any
 
 from tritonclient.grpc import service_pb2
 
+from gateway.edge.kserve.classes import MOST_CLASSES
+from gateway.edge.kserve.contents import MOST_ELEMENTS
 from tests.contract.repository import DATATYPES
 
 ROW = pack("<3f", 1, 2, 3)
 BATCH_OF_16 = pack("<16i", *range(16))
 SCORES = pack("<8f", 0.5, 3.25, 3.25, -1, 1e-7, 1e9, float("inf"), 2)
 SCORES_WITH_NAN = pack("<8f", 0.5, 3.25, 3.25, -1, 1e-7, 1e9, float("nan"), 2)
+MANY_SCORES = pack("<1024f", *(number * 37 % 1024 / 8 for number in range(1024)))
 HUGE = "9" * 30
 
 # Name, datatype, shape, and the data: raw bytes, typed contents by field, or nothing.
@@ -259,11 +262,12 @@ def contents() -> Iterator[Case]:
         for field, values in FIELDS.items():
             request = infer(f"same_{datatype.lower()}", ("X", datatype, [1, 2], {field: values}))
             yield Case(f"contents_{datatype}_{field}", "ModelInfer", request)
-    three = {"fp32_contents": [1, 2, 3]}
+    three, many = {"fp32_contents": [1, 2, 3]}, {"fp32_contents": [1] * (MOST_ELEMENTS + 1)}
     yield from of(
         {
             "contents_few": infer("matrix", ("X", "FP32", [1, 3], {"fp32_contents": [1, 2]})),
             "contents_many": infer("matrix", ("X", "FP32", [1, 3], {"fp32_contents": [1, 2, 3, 4]})),
+            "contents_too_many": infer("unbatched", ("X", "FP32", [1, MOST_ELEMENTS + 1], many)),
             "contents_empty": infer("matrix", ("X", "FP32", [1, 3], {})),
             "contents_empty_of_zero": infer("anywhere", ("X", "FP32", [1, 0, 2], {})),
             "contents_two_fields": infer("matrix", ("X", "FP32", [1, 3], {**three, "int_contents": [1, 2, 3]})),
@@ -319,6 +323,8 @@ def strings() -> Iterator[Case]:
     }
     for name, (shape, data) in forms.items():
         yield Case(f"text_{name}", "ModelInfer", infer("same_bytes", ("X", "BYTES", shape, data)))
+    for name, count in {"some": 1000, "too_many": MOST_ELEMENTS + 1}.items():
+        yield Case(f"text_{name}", "ModelInfer", infer("words", ("X", "BYTES", [1, count], bytes(4 * count))))
 
 
 def outputs() -> Iterator[Case]:
@@ -363,6 +369,17 @@ def classification() -> Iterator[Case]:
     text = ("X", "BYTES", [1, 2], texts(b"a", b"b"))
     yield from of(
         {
+            "classes_too_many": infer(
+                "unbatched",
+                ("X", "FP32", [1, MOST_CLASSES + 1], bytes(4 * (MOST_CLASSES + 1))),
+                outputs={"Y": {"classification": MOST_CLASSES + 1}},
+            ),
+            "classes_few_of_many": infer(
+                "unbatched", ("X", "FP32", [2, 512], MANY_SCORES), outputs={"Y": {"classification": 300}}
+            ),
+            "classes_ties_among_many": infer(
+                "unbatched", ("X", "FP32", [2, 512], SCORES * 128), outputs={"Y": {"classification": 300}}
+            ),
             "classes_of_text": infer("same_bytes", text, outputs={"Y": {"classification": 1}}),
             "classes_whole": infer("whole", ("X", "FP32", [2, 3], ROW * 2), outputs={"Y": {"classification": 2}}),
             "classes_whole_many": infer("whole", ("X", "FP32", [2, 3], ROW * 2), outputs={"Y": {"classification": 9}}),

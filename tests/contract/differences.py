@@ -50,6 +50,20 @@ DIFFERENCES: Mapping[str, Difference] = {
     "classes_nan": Difference(
         "OK", "2.000000:3:wren", "Triton sorts NaN by chance, here before a 2; the gateway puts it last"
     ),
+    "classes_too_many": Difference(
+        "INVALID_ARGUMENT", "ask for fewer classes", "writing the texts would hold up the gateway's other calls"
+    ),
+    "text_too_many": Difference(
+        "INVALID_ARGUMENT", "send 1000000 at most in one tensor", "reading them would hold up the gateway's other calls"
+    ),
+    "contents_too_many": Difference(
+        "INVALID_ARGUMENT", "send raw_input_contents", "packing them would hold up the gateway's other calls"
+    ),
+    "classes_ties_among_many": Difference(
+        "OK",
+        "3.250000:169\\014\\000\\000\\0003.250000:170",
+        "Triton sorts equal scores of more than 16 by chance; the gateway in their order",
+    ),
     "metadata": Difference("OK", 'name: "gapura"', "the gateway names itself, and only the extensions that it serves"),
     "shm_input": Difference("UNIMPLEMENTED", "shared memory is not served", "callers and nodes share no host"),
     "shm_output": Difference("UNIMPLEMENTED", "shared memory is not served", "callers and nodes share no host"),

@@ -104,6 +104,7 @@ def models() -> list[Published]:
         identity("whole", "FP32", (2, 3), max_batch_size=0),
         identity("anywhere", "FP32", (-1, 2)),
         identity("unbatched", "FP32", (-1, -1), max_batch_size=0),
+        identity("words", "BYTES", (-1,)),
         *(identity(f"same_{datatype.lower()}", datatype, (2,)) for datatype in DATATYPES),
     ]
 

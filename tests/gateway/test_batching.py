@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.batching.lanes import Lanes
+from gateway.batching.waiting import MOST_JOINED_BYTES, LaneLimits
 from gateway.errors import DeadlineExceeded, ModelFailed, Overloaded
 from gateway.testing import FakeBackend
 from gateway.types import ModelVersion, Tensors
@@ -23,10 +24,10 @@ def call(*values: float) -> Tensors:
 
 @asynccontextmanager
 async def lane(
-    backend: FakeBackend, *, queue_rows: int = 100, max_batch_size: int = 8
+    backend: FakeBackend, *, queue_rows: int = 100, queue_bytes: int = 1_000_000, max_batch_size: int = 8
 ) -> AsyncIterator[tuple[Lanes, ModelVersion]]:
     """Opens a lane with one slot."""
-    lanes, served = Lanes(backend, slots=1, queue_rows=queue_rows), version(max_batch_size=max_batch_size)
+    lanes, served = Lanes(backend, LaneLimits(1, queue_rows, queue_bytes)), version(max_batch_size=max_batch_size)
     await lanes.load(served)
     yield lanes, served
     backend.open.set()
@@ -216,3 +217,52 @@ async def walk(steps: list[tuple[str, int]]) -> None:
             if isinstance(result, asyncio.CancelledError):
                 continue
             assert isinstance(result, ModelFailed) if culprit in inputs.data[0] else result == inputs
+
+
+async def test_joined_batches_and_the_queue_are_bounded_by_bytes() -> None:
+    backend = FakeBackend()
+    large = Tensors(1, ((MOST_JOINED_BYTES // 8,),), (bytes(MOST_JOINED_BYTES // 2),))
+    async with lane(backend, queue_bytes=MOST_JOINED_BYTES) as (lanes, served):
+        backend.open.clear()
+        calls = [asyncio.create_task(lanes.infer(served, each, None)) for each in (large, large)]
+        await turns()
+        more = [asyncio.create_task(lanes.infer(served, each, None)) for each in (large, large, large)]
+        await turns()
+        backend.open.set()
+        answers = await asyncio.gather(*calls, *more, return_exceptions=True)
+    assert [batch.rows for batch in backend.batches] == [2, 2]
+    assert [type(answer) for answer in answers].count(Overloaded) == 1
+
+
+async def test_one_call_larger_than_the_queue_is_answered() -> None:
+    async with lane(FakeBackend(), queue_bytes=1) as (lanes, served):
+        assert await lanes.infer(served, call(1), None) == call(1)
+
+
+async def test_a_call_learns_before_its_deadline_that_it_is_too_late_and_its_batch_keeps_the_slot() -> None:
+    backend = FakeBackend()
+    backend.open.clear()
+    async with lane(backend) as (lanes, served):
+        deadline = asyncio.get_running_loop().time() + 0.2
+        with pytest.raises(DeadlineExceeded, match="allow more time"):
+            await lanes.infer(served, call(1), deadline)
+        assert asyncio.get_running_loop().time() < deadline
+        after = asyncio.create_task(lanes.infer(served, call(2), None))
+        await turns()
+        assert len(backend.batches) == 1, "nothing more is sent to a model that is still busy"
+        backend.open.set()
+        assert await after == call(2)
+
+
+async def test_a_batch_that_all_callers_left_may_end_by_itself() -> None:
+    backend = FakeBackend()
+    backend.open.clear()
+    async with lane(backend) as (lanes, served):
+        left = asyncio.create_task(lanes.infer(served, call(1), None))
+        await turns()
+        left.cancel()
+        after = asyncio.create_task(lanes.infer(served, call(2), None))
+        await turns()
+        assert len(backend.batches) == 1
+        backend.open.set()
+        assert await after == call(2)

@@ -5,10 +5,10 @@ from tritonclient.grpc import service_pb2
 
 from gateway.contracts.compilation import compile_methods
 from gateway.contracts.descriptors import link
-from gateway.edge.endpoints import build_table
+from gateway.edge.endpoints import Table, build_table
 from gateway.edge.kserve.control import OPERATIONS
 from gateway.edge.status import status_of
-from gateway.errors import PermissionDenied, Unauthenticated, Unavailable
+from gateway.errors import InvalidRequest, PermissionDenied, Unauthenticated, Unavailable
 from gateway.interfaces import Endpoint
 from gateway.pipeline import Pipeline
 from gateway.routing import Routes
@@ -60,10 +60,10 @@ async def test_only_operators_reach_the_servers() -> None:
     for operation in OPERATIONS:
         endpoint = table[f"/inference.GRPCInferenceService/{operation}"]
         assert isinstance(endpoint, Endpoint)
-        assert await endpoint.answer(Call(b"asked", keys["operators"][0], None)) == b""
+        assert await endpoint.answer(Call(b"", keys["operators"][0], None)) == b""
         with pytest.raises(PermissionDenied, match="no operator"):
             await endpoint.answer(Call(b"", keys["plain"][0], None))
-    assert backend.operations == [(operation, b"asked") for operation in OPERATIONS]
+    assert backend.operations == [(operation, b"") for operation in OPERATIONS]
 
 
 async def test_a_tenant_sees_only_its_own_models_in_the_index_and_in_statistics() -> None:
@@ -78,3 +78,34 @@ async def test_a_tenant_sees_only_its_own_models_in_the_index_and_in_statistics(
         assert isinstance(endpoint, Endpoint)
         listed = getattr(kind.FromString(await endpoint.answer(Call(b"", key, None))), field)
         assert [each.name for each in listed] == ["team3_own"]
+
+
+def operators_table(backend: FakeBackend, *models: str) -> tuple[str, Table]:
+    """Returns the key of an operator for some models, and the endpoints."""
+    key, hashed = new_key()
+    policy = TenantPolicy(name="operators", models=models, operator=True, keys=(KeyEntry.of(hashed),))
+    return key, build_table(Pipeline(open_directory([policy]), Routes({}), backend), {}, {}, ready=True)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_bytes_that_are_no_request_reach_no_server(operation: str) -> None:
+    backend = FakeBackend()
+    key, table = operators_table(backend, "*")
+    endpoint = table[f"/inference.GRPCInferenceService/{operation}"]
+    assert isinstance(endpoint, Endpoint)
+    with pytest.raises(InvalidRequest, match=f"the bytes are not an inference.{operation}Request") as refused:
+        await endpoint.answer(Call(b"\xff", key, None))
+    assert (refused.value.reason, backend.operations) == ("MALFORMED_MESSAGE", [])
+
+
+@pytest.mark.parametrize("operation", ["RepositoryModelLoad", "RepositoryModelUnload", "TraceSetting"])
+async def test_an_operator_changes_only_models_that_it_may_call(operation: str) -> None:
+    backend = FakeBackend()
+    key, table = operators_table(backend, "team3_*")
+    endpoint = table[f"/inference.GRPCInferenceService/{operation}"]
+    assert isinstance(endpoint, Endpoint)
+    own, foreign = (OPERATIONS[operation](model_name=f"{team}_a").SerializeToString() for team in ("team3", "team4"))
+    with pytest.raises(PermissionDenied, match="tenant 'operators' may not call 'team4_a'"):
+        await endpoint.answer(Call(foreign, key, None))
+    await endpoint.answer(Call(own, key, None))
+    assert backend.operations == [(operation, own)]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tritonclient.grpc import service_pb2
 
+from gateway.edge.kserve.contents import MOST_ELEMENTS
 from gateway.edge.kserve.infer import TensorMethod
 from gateway.errors import InvalidRequest
 from gateway.tensors import element
@@ -67,6 +68,28 @@ def test_typed_contents_are_packed_in_their_datatype() -> None:
 def test_tensors_that_do_not_fit_are_refused(tensors: list[tuple[str, str, list[int], bytes]], problem: str) -> None:
     with pytest.raises(InvalidRequest, match=problem):
         rows(request(*tensors), TEXTS)
+
+
+@pytest.mark.parametrize("count", [MOST_ELEMENTS, MOST_ELEMENTS + 1])
+def test_texts_are_bounded_in_number(count: int) -> None:
+    asked = request(("text", "BYTES", [1, count], bytes(4 * count)), ("n", "INT8", [1, 1], b"\x01"))
+    if count <= MOST_ELEMENTS:
+        assert rows(asked, TEXTS).shapes[0] == (count,)
+    else:
+        with pytest.raises(InvalidRequest, match=f"send {MOST_ELEMENTS} at most in one tensor"):
+            rows(asked, TEXTS)
+
+
+@pytest.mark.parametrize("field", ["bytes_contents", "int_contents"])
+def test_typed_contents_are_bounded_in_number(field: str) -> None:
+    made = service_pb2.ModelInferRequest()
+    values: dict[str, list[Any]] = {"bytes_contents": [b""], "int_contents": [1]}
+    for name, datatype, of in (("text", "BYTES", "bytes_contents"), ("n", "INT8", "int_contents")):
+        count = MOST_ELEMENTS + 1 if of == field else 1
+        tensor = made.inputs.add(name=name, datatype=datatype, shape=[1, count])
+        getattr(tensor.contents, of).extend(values[of] * count)
+    with pytest.raises(InvalidRequest, match="typed contents: send raw_input_contents"):
+        rows(made, TEXTS)
 
 
 def test_a_large_tensor_is_taken_and_given_without_a_copy() -> None:

@@ -29,6 +29,7 @@ def test_node_is_started_shown_and_stopped(environment: dict[str, str], tmp_path
     assert run(environment, "stop").stdout == "no nodes\n"
 
     started, again = run(environment, "start"), run(environment, "start")
+    other = run(environment, "start", "--repository", str(tmp_path))
     try:
         rows = [line.split() for line in run(environment, "status").stdout.splitlines()]
     finally:
@@ -36,6 +37,8 @@ def test_node_is_started_shown_and_stopped(environment: dict[str, str], tmp_path
 
     assert started.stdout.startswith("node1 serves 127.0.0.1:")
     assert again.stdout == started.stdout.replace(" serves ", " already serves ")
+    assert other.returncode == 1
+    assert "`gapura triton stop node1` first" in other.stderr
     assert rows[0] == ["NAME", "STATE", "ADDRESS", "PID", "MIB", "RESTARTS", "SINCE", "LAST", "END"]
     address = started.stdout.split()[2]
     assert rows[1][:3] == ["node1", "live", address]
@@ -66,3 +69,13 @@ def test_missing_repository_is_told(environment: dict[str, str], tmp_path: Path,
     answer = run(environment, "start", "--repository", "nowhere")
     assert answer.returncode == 1
     assert answer.stderr == "Error: there is no model repository nowhere: publish a model, or name another folder\n"
+
+
+def test_start_that_takes_too_long_leaves_nothing_running(
+    environment: dict[str, str], tmp_path: Path, triton_home: Path
+) -> None:
+    linked_home(tmp_path / "triton", triton_home)
+    answer = run(environment, "start", "--timeout-seconds", "0")
+    assert answer.returncode == 1
+    assert "it takes too long" in answer.stderr
+    assert run(environment, "stop").stdout == "node1 was not running\n"

@@ -1,9 +1,12 @@
 """A node is back whenever it dies, on the same address, and leaves nothing behind."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +14,14 @@ import pytest
 from gapura_triton import processes
 from gapura_triton.errors import LauncherError
 from gapura_triton.fleet import start_node, stop_node
+from gapura_triton.installation import Installation
 from gapura_triton.node import Node, Phase, read_state, write_node
 from gapura_triton.supervisor import restart_delay, rotate
 from tritonclient.grpc import service_pb2
 
+from tests.e2e.serving import free_port
 from tests.triton.calls import infer
-from tests.triton.homes import fake_home
+from tests.triton.homes import fake_home, linked_home
 from tests.triton.nodes import reap, running_node, shared_memory, stub_of, wait_until
 from tests.triton.repositories import write_sums
 
@@ -116,6 +121,49 @@ def test_server_that_cannot_start_is_tried_less_and_less_often(repository: Path,
 
     assert supervisor.wait(5) == 0
     assert read_state(node).phase == Phase.STOPPED
+
+
+IMPATIENT = """
+import sys
+from pathlib import Path
+from gapura_triton.supervisor import Patience, main
+main(Path(sys.argv[1]), Patience(start_seconds=float(sys.argv[2]), live_seconds=float(sys.argv[3])))
+"""
+
+
+@contextmanager
+def impatient_supervisor(node: Node, start_seconds: float, live_seconds: float) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a supervisor that waits less than others."""
+    write_node(node)
+    supervisor = subprocess.Popen([sys.executable, "-c", IMPATIENT, node.folder, str(start_seconds), str(live_seconds)])
+    try:
+        yield supervisor
+    finally:
+        supervisor.send_signal(signal.SIGTERM)
+        supervisor.wait(30)
+    assert not list(processes.marked(node.mark))
+
+
+def test_server_that_hangs_is_killed_and_started_anew(repository: Path, tmp_path: Path, triton_home: Path) -> None:
+    grpc_port, metrics_port = free_port(), free_port()
+    node = Node(tmp_path / "node", linked_home(tmp_path / "home", triton_home), repository, grpc_port, metrics_port)
+    with impatient_supervisor(node, 60, 3):
+        wait_until(lambda: read_state(node).phase == Phase.LIVE, 40)
+        hanging = read_state(node).pid
+        assert hanging is not None
+        os.kill(hanging, signal.SIGSTOP)
+        wait_until(lambda: read_state(node).restarts == 1 and read_state(node).phase == Phase.LIVE, 40)
+        assert answers(node.address)
+        assert re.fullmatch(r"did not answer for [3-9] s, killed by SIGKILL", read_state(node).last_end or "")
+
+
+def test_server_that_never_gets_live_is_ended(repository: Path, tmp_path: Path) -> None:
+    home = fake_home(tmp_path / "home")
+    Installation(home).tritonserver.write_text("#!/bin/sh\nexec sleep 600\n")
+    node = Node(tmp_path / "node", home, repository, free_port(), free_port())
+    with impatient_supervisor(node, 1, 60):
+        wait_until(lambda: read_state(node).restarts >= 1, 20)
+        assert read_state(node).last_end == "was not live after 1 s, killed by SIGKILL"
 
 
 def test_delay_doubles_from_nothing_to_ten_seconds() -> None:

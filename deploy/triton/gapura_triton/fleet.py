@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from gapura_triton import processes
@@ -83,6 +84,8 @@ def start_node(  # noqa: PLR0913 - what an operator can say
     with locked(folder / "start.lock"):
         before = read_node(folder)
         if before and before.supervisor:
+            _require_same(before, repository.absolute(), grpc_port)
+            _wait_for_others(before, timeout_seconds)
             return before, False
         node = Node(folder, home, repository.absolute(), *_ports(before, grpc_port), memory_budget_mib)
         write_node(node)
@@ -145,11 +148,45 @@ def _spawn_supervisor(node: Node) -> int:
     return os.posix_spawn(sys.executable, arguments, os.environ, file_actions=files, setsid=True)
 
 
+def _require_same(node: Node, repository: Path, grpc_port: int | None) -> None:
+    """Makes sure that a node which runs is the one that was asked for.
+
+    Raises:
+        LauncherError: It is another.
+    """
+    if node.repository != repository or grpc_port not in (None, node.grpc_port):
+        raise LauncherError(
+            f"{node.name} runs already, on port {node.grpc_port} over {node.repository}: "
+            f"`gapura triton stop {node.name}` first, or name another node"
+        )
+
+
+def _wait_for_others(node: Node, timeout_seconds: float) -> None:
+    """Waits until a node that somebody else started is live.
+
+    Raises:
+        LauncherError: That takes too long; the node stays as it is.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while (state := read_state(node)).phase != Phase.LIVE:
+        if time.monotonic() > deadline:
+            raise LauncherError(f"{node.name} runs, but is not live: it is {state.phase}; see {node.log}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _end(supervisor: int) -> None:
+    """Ends a supervisor that this process started, however little of it there is yet."""
+    with suppress(ProcessLookupError, ChildProcessError):
+        os.kill(supervisor, signal.SIGTERM)
+        os.waitpid(supervisor, 0)
+
+
 def _wait_until_live(node: Node, supervisor: int, timeout_seconds: float) -> None:
     deadline = time.monotonic() + timeout_seconds
     while (state := read_state(node)).phase != Phase.LIVE:
         if problem := _problem(supervisor, state, time.monotonic() > deadline):
-            stop_node(node)
+            _end(supervisor)
+            stop_node(node)  # sweeps up what is left
             lines = node.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
             told = "\n".join([*(f"    {line}" for line in lines), f"({node.log})"])
             raise LauncherError(f"{node.name} does not start, {problem}:\n{told}")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,14 +29,28 @@ _LIVE_TICK_SECONDS = 2.0
 _KILL_SECONDS = EXIT_SECONDS + 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long tritonserver may be silent before it is killed and started anew.
+
+    Attributes:
+        start_seconds: Until it is live for the first time; meanwhile it tries to load its models.
+        live_seconds: From then on.
+    """
+
+    start_seconds: float = 600.0
+    live_seconds: float = 30.0
+
+
 class Supervisor:
-    """Starts tritonserver again whenever it ends, until told to stop.
+    """Starts tritonserver again whenever it ends or hangs, until told to stop.
 
     The signals that it awaits have to be blocked.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, patience: Patience) -> None:
         self._node = node
+        self._patience = patience
         self._command = [sys.executable, "-IS", leash.__file__, str(os.getpid())]
         self._restarts = 0
         self._last_end: str | None = None
@@ -62,10 +77,17 @@ class Supervisor:
         self._record(Phase.STARTING, server.pid)
         live_since: float | None = None
         reason: str | None = None
+        heard = time.monotonic()
         while server.poll() is None:
-            if live_since is None and is_live(self._node.address):
-                live_since = time.monotonic()
-                self._record(Phase.LIVE, server.pid)
+            if is_live(self._node.address):
+                heard = time.monotonic()
+                if live_since is None:
+                    live_since = heard
+                    self._record(Phase.LIVE, server.pid)
+            elif reason := self._silence(heard, live=live_since is not None):
+                server.kill()
+                server.wait()
+                break
             self._await(_LIVE_TICK_SECONDS if live_since else _STARTING_TICK_SECONDS)
             reason = "told to stop" if self._stopping else self._excess() if live_since else None
             if reason:
@@ -84,6 +106,13 @@ class Supervisor:
             cwd=self._node.folder,  # which Python looks into first
             env=environment(installation),
         )
+
+    def _silence(self, heard: float, *, live: bool) -> str | None:
+        """Says for how long the node has been silent, if that is too long."""
+        seconds = time.monotonic() - heard
+        if seconds <= (self._patience.live_seconds if live else self._patience.start_seconds):
+            return None
+        return f"did not answer for {seconds:.0f} s" if live else f"was not live after {seconds:.0f} s"
 
     def _excess(self) -> str | None:
         """Says by how much the node is over its memory budget, if it is."""
@@ -149,7 +178,7 @@ def rotate(log: Path, limit_bytes: int = LOG_BYTES) -> None:
         os.truncate(log, 0)
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, patience: Patience = Patience()) -> None:
     """Supervises a node; returns at once when another supervisor does."""
     node = read_node(folder)
     if node is None:
@@ -157,7 +186,7 @@ def main(folder: Path) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     try:
         with locked(node.lock, wait=False):
-            Supervisor(node).run()
+            Supervisor(node, patience).run()
     except BlockingIOError:
         sys.exit("another supervisor keeps this node")
 

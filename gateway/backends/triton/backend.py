@@ -9,7 +9,8 @@ from typing import Any
 import structlog
 from tritonclient.grpc import model_config_pb2
 
-from gateway.backends.repository import described, expected
+from gateway.backends.operations import unloaded
+from gateway.backends.repository import misfit
 from gateway.backends.triton.budget import RetryBudget
 from gateway.backends.triton.care import Care
 from gateway.backends.triton.delivery import Batch, Delivery, no_node
@@ -21,12 +22,13 @@ from gateway.backends.triton.operations import Operations
 from gateway.backends.triton.pool import Pool
 from gateway.backends.triton.replica import Replica
 from gateway.backends.triton.wire import decode_response, encode_request
-from gateway.errors import CatalogError, NotFound
+from gateway.errors import CatalogError
 from gateway.types import ModelVersion, Placement, Tensors
 
+LOOK_UP_SECONDS = 5.0
 LOAD_LOOK_SECONDS = 0.02
 LOAD_SECONDS = 120.0
-TRIAL_SECONDS = 2.0
+MOST_TRIAL_BYTES = 1_048_576  # a copy of more than this is no small favour
 
 log = structlog.get_logger(__name__)
 
@@ -36,16 +38,18 @@ class TritonBackend:
 
     Args:
         nodes: Finds the nodes of each kind.
+        look_up_seconds: Time between two lookups of the nodes.
     """
 
-    def __init__(self, nodes: Mapping[Placement, Discovery]) -> None:
+    def __init__(self, nodes: Mapping[Placement, Discovery], look_up_seconds: float = LOOK_UP_SECONDS) -> None:
         self._pool = Pool(self._nudge)
         self._budget = RetryBudget()
-        self._operations = Operations(self._cares)
+        self._operations = Operations(self._pool, self._cares)
         self._configs: dict[ModelVersion, bytes] = {}
         self._trials: set[asyncio.Task[None]] = set()
         self._fleets = {
-            placement: Fleet(placement, discovery, self._pool, self._care_for) for placement, discovery in nodes.items()
+            placement: Fleet(placement, discovery, self._pool, self._care_for, look_up_seconds)
+            for placement, discovery in nodes.items()
         }
         self._starting: asyncio.Task[None] | None = None
 
@@ -60,21 +64,24 @@ class TritonBackend:
         """
         await self._start()
         fleet = self._fleets[version.placement]
-        if not self._pool.replicas(version):
-            self._operations.withdrawn.discard(version.model)  # a new version ends what an operator did to the old one
-        served = any(known.model == version.model and known is not version for known in self._pool.versions())
+        served = any(known is not version for known in self._pool.versions_of(version.model))
         fleet.spread(version)
-        async with asyncio.timeout(LOAD_SECONDS):
-            while not self.ready(version) and not all(care.settled for care in fleet.cares.values()):
-                await asyncio.sleep(LOAD_LOOK_SECONDS)
-        if not self.ready(version):
-            told = (f"{replica.node.address} {replica.problem}" for replica in self._pool.replicas(version))
-            problem = (
-                f"no node is ready for '{version.model}' version {version.number}: {'; '.join(told) or 'none is set'}"
-            )
-            if served or any(care.reachable for care in fleet.cares.values()):
-                raise CatalogError(problem, model=version.model)
-            log.warning("no node yet", reason=problem)
+        if self._withdrawn(version) or await self._settle(version, fleet):
+            return
+        told = (f"{replica.node.address} {replica.problem}" for replica in self._pool.replicas(version))
+        problem = f"no node is ready for '{version.model}' version {version.number}: {'; '.join(told) or 'none is set'}"
+        if served or any(care.reachable for care in fleet.cares.values()):
+            raise CatalogError(problem, model=version.model)
+        log.warning("no node yet", reason=problem)
+
+    async def _settle(self, version: ModelVersion, fleet: Fleet) -> bool:
+        """Waits until a node is ready, or nothing more is to be expected; returns whether one is."""
+        end = monotonic() + LOAD_SECONDS
+        while not self.ready(version) and monotonic() < end:
+            if all(care.settled for care in fleet.cares.values()):
+                break
+            await asyncio.sleep(LOAD_LOOK_SECONDS)
+        return self.ready(version)
 
     async def unload(self, version: ModelVersion) -> None:
         """Forgets the version; the publisher unloads it from the nodes."""
@@ -93,9 +100,7 @@ class TritonBackend:
 
     def ready(self, version: ModelVersion) -> bool:
         """Says whether any node can answer now."""
-        return version.model not in self._operations.withdrawn and any(
-            replica.ready for replica in self._pool.replicas(version)
-        )
+        return not self._withdrawn(version) and any(replica.ready for replica in self._pool.replicas(version))
 
     def replicas(self, version: ModelVersion) -> Sequence[Replica]:
         """Returns how a loaded version is on each of its nodes."""
@@ -116,13 +121,12 @@ class TritonBackend:
         Raises:
             NotFound: An operator has unloaded the model.
             Unavailable: No node could be reached, or none of those that were tried answered.
-            DeadlineExceeded: The model takes too long.
             ModelFailed: The model failed on these inputs.
         """
-        if version.model in self._operations.withdrawn:
+        if self._withdrawn(version):
             raise unloaded(version.model)
         batch = Batch(version, partial(encode_request, version, inputs), inputs.rows, deadline)
-        trial = self._pool.due_trial(version)
+        trial = self._pool.due_trial(version) if sum(map(len, inputs.data)) < MOST_TRIAL_BYTES else None
         if trial is not None:
             self._keep(self._try_out(trial, batch))
         message = await Delivery(self._pool, self._budget, batch).run()
@@ -145,15 +149,18 @@ class TritonBackend:
         for fleet in self._fleets.values():
             await fleet.start()
 
+    def _withdrawn(self, version: ModelVersion) -> bool:
+        return (version.model, version.number) in self._operations.withdrawn
+
     def _care_for(self, node: Node) -> Care:
-        return Care(node, self._pool, self._operations.withdrawn, self._take_config)
+        return Care(node, self._pool, self._withdrawn, self._take_config)
 
     def _take_config(self, version: ModelVersion, config: bytes) -> str:
         """Keeps a configuration; returns what is wrong with it, or nothing."""
-        problem = misfit(version, config)
-        if not problem:
+        told = misfit(version, model_config_pb2.ModelConfig.FromString(config))
+        if not told and version in self._pool.versions():
             self._configs[version] = config
-        return problem
+        return told and f"has loaded a model with {told}: publish again"
 
     def _cares(self) -> dict[Node, Care]:
         return {node: care for fleet in self._fleets.values() for node, care in fleet.cares.items()}
@@ -167,9 +174,9 @@ class TritonBackend:
         """Sends an ejected replica a copy of a batch, whose answer nobody awaits."""
         started = monotonic()
         try:
-            await replica.node.infer(batch.encode(), batch.rows, TRIAL_SECONDS)
+            await replica.node.infer(batch.encode(), batch.rows, self._pool.trial_seconds(replica.version))
         except NodeFault as fault:
-            self._pool.failed(replica, fault)
+            self._pool.failed(replica, fault, started)
         else:
             self._pool.tried(replica, monotonic() - started)
 
@@ -177,18 +184,3 @@ class TritonBackend:
         task = asyncio.create_task(work)
         self._trials.add(task)
         task.add_done_callback(self._trials.discard)
-
-
-def misfit(version: ModelVersion, config: bytes) -> str:
-    """Returns how a node's configuration differs from the catalog's, or nothing."""
-    message = model_config_pb2.ModelConfig.FromString(config)
-    if described(message.input) != expected(version.signature.inputs):
-        return "has loaded a model with other inputs than the catalog says: publish again"
-    if message.max_batch_size != version.max_batch_size:
-        return "has loaded a model with another max_batch_size than the catalog says: publish again"
-    return ""
-
-
-def unloaded(model: str) -> NotFound:
-    """The error of a call to a model that an operator has unloaded, in Triton's words."""
-    return NotFound("MODEL_UNKNOWN", f"Request for unknown model: '{model}' has no available versions", model=model)

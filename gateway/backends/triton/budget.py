@@ -27,7 +27,12 @@ class RetryBudget:
         while not self.spare():
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
-            await turn
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._wake()  # whoever is next takes the turn that came too late
+                raise
         self._retrying += 1
         try:
             yield

@@ -1,7 +1,7 @@
 """Looks after one node: asks what is ready, loads what is missing, heals what is sick."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -50,22 +50,27 @@ class Care:
     Args:
         node: The node.
         pool: Is told what is ready and what is not.
-        withdrawn: Models that an operator has unloaded: they are left alone.
+        withdrawn: Says whether an operator has unloaded a version: it is left alone.
         check: Takes the configuration of a version that is ready; returns what is wrong with it, or nothing.
 
     Attributes:
-        reachable: Whether the node answered when it was last asked.
+        reachable: Whether the node answered when it was last asked; so it is taken until it was asked.
     """
 
     def __init__(
-        self, node: Node, pool: Pool, withdrawn: Collection[str], check: Callable[[ModelVersion, bytes], str]
+        self,
+        node: Node,
+        pool: Pool,
+        withdrawn: Callable[[ModelVersion], bool],
+        check: Callable[[ModelVersion, bytes], str],
     ) -> None:
-        self.reachable = False
+        self.reachable = True
         self._node = node
         self._pool = pool
         self._withdrawn = withdrawn
         self._check = check
         self._attempts: dict[str, Attempt] = {}
+        self._handovers: dict[ModelVersion, float] = {}
         self._loads: dict[str, asyncio.Task[None]] = {}
         self._nudged = asyncio.Event()
         self._looked = False
@@ -97,6 +102,7 @@ class Care:
         while True:
             self._nudged.clear()
             replicas = self._pool.replicas_on(self._node)
+            self._forget_all_but({replica.version for replica in replicas})
             try:
                 await asyncio.gather(*map(self._look_at, replicas))
             except Exception:
@@ -105,6 +111,10 @@ class Care:
             all_ready = all(replica.ready for replica in replicas)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._nudged.wait(), PROBE_SECONDS if all_ready else MISSING_PROBE_SECONDS)
+
+    def _forget_all_but(self, versions: set[ModelVersion]) -> None:
+        for version in self._handovers.keys() - versions:
+            del self._handovers[version]
 
     async def _look_at(self, replica: Replica) -> None:
         """Asks for one version, and sees to what is wrong with it."""
@@ -117,20 +127,22 @@ class Care:
             return
         self.reachable = True
         if replica.health is Health.SICK:
-            self._load(replica.version.model, heal=True)
-        elif not ready:
-            await self._supply(replica)
-        elif not replica.ready:
+            self._load(replica.version, heal=True)
+        elif ready:
             await self._take_in(replica)
+        else:
+            await self._supply(replica)
 
     async def _supply(self, replica: Replica) -> None:
         """Loads what is missing; while the node serves another version of it, its publisher goes first."""
         model = replica.version.model
         attempt = self._attempts.get(model, Attempt())
         self._pool.lose(replica, Health.MISSING, attempt.problem or "has not loaded it")
-        if model not in self._attempts and await self._serves_another(model):
-            self._attempts[model] = Attempt(again_at=monotonic() + HANDOVER_SECONDS)
-        self._load(model, heal=False)
+        if replica.version not in self._handovers:
+            grace = HANDOVER_SECONDS if await self._serves_another(model) else 0.0
+            self._handovers[replica.version] = monotonic() + grace
+        if self._handovers[replica.version] <= monotonic():
+            self._load(replica.version, heal=False)
 
     async def _serves_another(self, model: str) -> bool:
         try:
@@ -139,6 +151,9 @@ class Care:
             return False
 
     async def _take_in(self, replica: Replica) -> None:
+        """Lets a version that is ready take calls, if it is the one that the catalog means."""
+        if replica.ready:
+            return
         try:
             config = await self._node.config(replica.version, PROBE_TIMEOUT_SECONDS)
         except NodeFault as fault:
@@ -149,6 +164,7 @@ class Care:
             self._pool.lose(replica, Health.MISSING, problem)
         else:
             self._attempts.pop(replica.version.model, None)
+            self._handovers.pop(replica.version, None)
             self._pool.find(replica)
 
     def _lose_node(self, fault: NodeFault) -> None:
@@ -157,18 +173,20 @@ class Care:
         if fault.blame is Blame.TIME:
             self._node.give_up()
 
-    def _load(self, model: str, *, heal: bool) -> None:
+    def _load(self, version: ModelVersion, *, heal: bool) -> None:
         """Starts to load a model, unless that is under way, not wanted or too early."""
+        model = version.model
         waits = self._attempts.get(model, Attempt()).again_at > monotonic()
-        if model not in self._loads and model not in self._withdrawn and not waits:
+        if model not in self._loads and not self._withdrawn(version) and not waits:
             self._loads[model] = asyncio.create_task(self._load_now(model, heal=heal))
 
     async def _load_now(self, model: str, *, heal: bool) -> None:
-        problem = ""
         log.info("healing" if heal else "loading", node=self._node.address, model=model)
+        problem = ""
         try:
             if heal:
                 await self._node.unload(model)
+                self._lose(model, "is being loaded again")
             await self._node.load(model)
         except NodeFault as fault:
             problem = f"cannot load it: {fault.details}"
@@ -176,7 +194,10 @@ class Care:
         finally:
             del self._loads[model]
         self._attempts[model] = self._attempts.get(model, Attempt()).next(problem)
-        for replica in self._pool.replicas_on(self._node):
-            if replica.version.model == model and not replica.ready:
-                self._pool.lose(replica, Health.MISSING, problem or "has just loaded it")
         self.nudge()
+
+    def _lose(self, model: str, problem: str) -> None:
+        """Takes out every version of a model."""
+        for replica in self._pool.replicas_on(self._node):
+            if replica.version.model == model:
+                self._pool.lose(replica, Health.MISSING, problem)

@@ -11,16 +11,17 @@ from gateway.backends.triton.faults import Blame, NodeFault
 from gateway.backends.triton.node import Node
 from gateway.backends.triton.pool import Pool
 from gateway.backends.triton.replica import Replica
-from gateway.errors import DeadlineExceeded, ModelFailed, Unavailable
+from gateway.errors import ModelFailed, Unavailable
 from gateway.types import ModelVersion
 
 MOST_TRIES = 4
 
-# A try that lost the race is watched for a while: what becomes of it says what ails its node.
+# A try that lost the race, or whose caller has gone, is watched for a while: what becomes of it tells what ails its
+# node, and bursts of calls that are cancelled or expire have brought down tritonserver 2.51.
 WATCH_SECONDS = 3.0
 
-# The gateway gives up this much before the caller does, so that the caller still gets a reason.
-MARGIN_SHARE, MOST_MARGIN_SECONDS = 0.1, 0.1
+# A try is not suspected earlier, however little time its caller has.
+LEAST_SUSPICION_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +56,18 @@ class Delivery:
         self._batch = batch
         self._version = batch.version
         self._loop = asyncio.get_running_loop()
-        self._ends = (
-            None if batch.deadline is None else batch.deadline - margin_seconds(batch.deadline - self._loop.time())
-        )
         self._answer: asyncio.Future[bytes] = self._loop.create_future()
         self._tried: list[Node] = []
         self._tries: set[asyncio.Task[None]] = set()
         self._suspects: list[tuple[Replica, float]] = []
         self._sick = False
+        self._unclear: tuple[Replica, NodeFault] | None = None
 
     async def run(self) -> bytes:
         """Returns the serialised `inference.ModelInferResponse`.
 
         Raises:
             Unavailable: No node could be reached, or none of those that were tried answered.
-            DeadlineExceeded: The model takes too long.
             ModelFailed: The model failed on these inputs.
         """
         replica = self._pool.choose(self._version)
@@ -82,13 +80,19 @@ class Delivery:
         finally:
             self._budget.active -= 1
             for task in self._tries:
-                if not task.done():
-                    self._loop.call_later(0 if self._answer.cancelled() else WATCH_SECONDS, task.cancel)
+                self._loop.call_later(0 if self._answer.cancelled() else WATCH_SECONDS, task.cancel)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
+        """Runs a try; whatever goes wrong with it that nobody foresaw is the answer."""
+        task = self._loop.create_task(self._guarded(work))
         self._tries.add(task)
         task.add_done_callback(self._tries.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - a delivery has to end
+            self._fail(error)
 
     async def _try(self, replica: Replica) -> None:
         """Tries one replica; its answer, or a fault that no other would mend, ends the delivery."""
@@ -96,10 +100,11 @@ class Delivery:
         started = monotonic()
         suspicion = self._suspect_later(replica, started)
         try:
-            message = await replica.node.infer(self._batch.encode(), self._batch.rows, self._remaining())
+            message = await replica.node.infer(self._batch.encode(), self._batch.rows, self._timeout_seconds())
         except NodeFault as fault:
-            self._pool.failed(replica, fault)
-            self._take_fault(replica, fault, started)
+            self._forget_this_try()
+            self._pool.failed(replica, fault, started)
+            self._take_fault(replica, fault)
         else:
             self._pool.answered(replica, monotonic() - started)
             self._take_answer(message)
@@ -107,62 +112,88 @@ class Delivery:
             if suspicion is not None:
                 suspicion.cancel()
 
+    def _forget_this_try(self) -> None:
+        """Leaves the tries under way: another that fails in the same moment has to see that none is left."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._tries.discard(task)
+
     def _take_answer(self, message: bytes) -> None:
         if not self._answer.done():
             self._answer.set_result(message)
+        if self._unclear is not None:
+            self._pool.strike(self._unclear[0], "failed where another node did not")
         for replica, started in self._suspects:
             self._pool.stalled(replica, started)
 
-    def _take_fault(self, replica: Replica, fault: NodeFault, started: float) -> None:
-        if self._answer.done():
-            return
+    def _take_fault(self, replica: Replica, fault: NodeFault) -> None:
+        """Lets another replica try where that may help; else the fault is the answer."""
         sick_before, self._sick = self._sick, self._sick or fault.blame is Blame.MODEL_SICK
-        if fault.blame is Blame.REQUEST:
-            self._answer.set_exception(model_failed(self._version, fault))
+        second_opinion = self._unclear is None and self._pool.choose(self._version, self._tried) is not None
+        if fault.blame is Blame.UNCLEAR:
+            self._unclear = self._unclear or (replica, fault)
+        if fault.blame is Blame.REQUEST or (fault.blame is Blame.UNCLEAR and not second_opinion):
+            self._unclear = None  # the model fails everywhere, or there is nobody else to ask
+            self._fail(model_failed(self._version, fault))
         elif fault.blame is Blame.TIME:
-            silent = replica.node.answered_at < started
-            self._answer.set_exception(no_answer(self._version) if silent else too_slow(self._version))
+            self._fail(no_answer(self._version))
         elif fault.blame is Blame.MODEL_SICK and sick_before:  # perhaps it is this batch that kills
-            self._answer.set_exception(gave_up(self._version, len(self._tried)))
-        elif len(self._tries) == 1:  # this one; a try that is under way elsewhere decides
+            self._give_up()
+        elif not self._tries and not self._answer.done():  # else a try that is under way decides
             self._start(self._try_again())
 
     async def _try_again(self) -> None:
         """Tries a replica that has not been tried, when the budget allows."""
         async with self._budget.second_try():
+            if self._answer.done():
+                return
             replica = self._pool.choose(self._version, self._tried)
             if replica is not None and len(self._tried) < MOST_TRIES:
                 await self._try(replica)
-            elif not self._answer.done():
-                self._answer.set_exception(gave_up(self._version, len(self._tried)))
+            else:
+                self._give_up()
 
     def _suspect_later(self, replica: Replica, started: float) -> asyncio.TimerHandle | None:
         """Looks at a try again when it has taken longer than is usual, or half of its time."""
         remaining = self._remaining()
         limits = [self._pool.patience_seconds(self._version), remaining / 2 if remaining is not None else None]
         known = [limit for limit in limits if limit is not None]
-        return self._loop.call_later(min(known), self._suspect, replica, started) if known else None
+        if not known:
+            return None
+        return self._loop.call_later(max(min(known), LEAST_SUSPICION_SECONDS), self._suspect, replica, started)
 
     def _suspect(self, replica: Replica, started: float) -> None:
         """Sends the batch to another node as well; the first answer counts."""
         self._suspects.append((replica, started))
         self._pool.look_at(replica.node)  # what it answers tells a slow model from a silent node
-        self._pool.stalled(replica, started)
+        patience = self._pool.patience_seconds(self._version)
+        if not self._pool.stalled(replica, started) and patience is not None and monotonic() - started >= patience:
+            self._pool.strike(replica, "takes much longer than is usual")
         other = self._pool.choose(self._version, self._tried)
         if not self._answer.done() and other is not None and self._budget.spare():
             self._start(self._hedge(other))
 
     async def _hedge(self, replica: Replica) -> None:
         async with self._budget.second_try():
-            await self._try(replica)
+            if not self._answer.done():
+                await self._try(replica)
+
+    def _give_up(self) -> None:
+        """Fails with what the model said to the one that it answered, if there was one."""
+        unclear, tries = self._unclear, len(self._tried)
+        self._fail(model_failed(self._version, unclear[1]) if unclear else gave_up(self._version, tries))
+
+    def _fail(self, error: Exception) -> None:
+        if not self._answer.done():
+            self._answer.set_exception(error)
 
     def _remaining(self) -> float | None:
-        return None if self._ends is None else max(self._ends - self._loop.time(), 0.0)
+        deadline = self._batch.deadline
+        return None if deadline is None else max(deadline - self._loop.time(), 0.0)
 
-
-def margin_seconds(remaining: float) -> float:
-    """Returns how long before the caller the gateway gives up."""
-    return min(remaining * MARGIN_SHARE, MOST_MARGIN_SECONDS)
+    def _timeout_seconds(self) -> float | None:
+        remaining = self._remaining()
+        return None if remaining is None else remaining + WATCH_SECONDS
 
 
 def no_node(version: ModelVersion, nodes: int) -> Unavailable:
@@ -176,7 +207,7 @@ def gave_up(version: ModelVersion, tries: int) -> Unavailable:
 
 
 def no_answer(version: ModelVersion) -> Unavailable:
-    """The error of a batch whose node stays silent until the deadline."""
+    """The error of a batch that was not answered in time."""
     return unavailable(version, "its node does not answer")
 
 
@@ -186,14 +217,6 @@ def unavailable(version: ModelVersion, problem: str) -> Unavailable:
         "NODES_UNAVAILABLE",
         f"model '{version.model}' version {version.number} cannot be reached: {problem}; try again in a moment",
         model=version.model,
-    )
-
-
-def too_slow(version: ModelVersion) -> DeadlineExceeded:
-    """The error of a batch that a node works on for too long."""
-    return DeadlineExceeded(
-        "DEADLINE_EXCEEDED",
-        f"model '{version.model}' version {version.number} did not answer before the deadline; allow more time",
     )
 
 

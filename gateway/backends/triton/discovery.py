@@ -1,28 +1,35 @@
-"""Finds the nodes: `host:port` addresses from settings, whose host names may stand for several, which come and go."""
+"""Finds the nodes: addresses from settings, whose host names may stand for several, which come and go."""
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 
+import structlog
+
 from gateway.errors import ConfigurationError
 
-MOST_PORT = 65_535
+DEFAULT_PORT, MOST_PORT = 8001, 65_535
+ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?")
+
+log = structlog.get_logger(__name__)
 
 # Host name and port -> the addresses it stands for; raises OSError.
 Resolve = Callable[[str, int], Awaitable[set[str]]]
 
 
 def parse_address(address: str) -> tuple[str, int]:
-    """Returns host and port.
+    """Returns host and port; 8001, Triton's own, where none is named.
 
     Raises:
-        ConfigurationError: It is not `host:port`.
+        ConfigurationError: It is no address.
     """
-    host, colon, port = address.strip().rpartition(":")
-    if not (host and colon and port.isascii() and port.isdecimal() and 0 < int(port) <= MOST_PORT):
-        raise ConfigurationError(f"'{address}' is no node: write host:port, such as 127.0.0.1:8001")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    match = ADDRESS.fullmatch(address.strip())
+    port = int(match["port"] or DEFAULT_PORT) if match else 0
+    if match is None or not 0 < port <= MOST_PORT:
+        raise ConfigurationError(f"'{address}' is no node: write host or host:port, such as 127.0.0.1:8001")
+    return match["six"] or match["host"], port
 
 
 async def resolve_name(host: str, port: int) -> set[str]:
@@ -40,17 +47,18 @@ class Discovery:
     """The nodes of one pool.
 
     Args:
-        addresses: `host:port` each; a host may be a name.
+        addresses: `host` or `host:port` each; a host may be a name.
         resolve: Looks a name up.
 
     Raises:
-        ConfigurationError: An address is not `host:port`.
+        ConfigurationError: An address is none.
     """
 
     def __init__(self, addresses: Iterable[str], resolve: Resolve = resolve_name) -> None:
         self._entries = [parse_address(address) for address in addresses]
         self._resolve = resolve
         self._known: dict[str, set[str]] = {}
+        self._unknown: set[str] = set()
 
     async def find(self) -> set[str]:
         """Returns the addresses now; a name that cannot be looked up keeps those that it had."""
@@ -65,8 +73,12 @@ class Discovery:
         name = f"{host}:{port}"
         try:
             self._known[name] = await self._resolve(host, port)
-        except OSError:
+        except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
+            if name not in self._unknown:
+                log.warning("node cannot be looked up", node=name, reason=str(error))
+            self._unknown.add(name)
             return self._known.get(name, set())
+        self._unknown.discard(name)
         return self._known[name]
 
 

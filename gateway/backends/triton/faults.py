@@ -5,7 +5,12 @@ from enum import Enum, auto
 import grpc
 
 STUB_DIED = "Stub process"
+CONNECTION_LOST = ("Internal error from Core", "Stream removed", "RST_STREAM", "GOAWAY")
 NOT_LOADED = ("Request for unknown model", "has stopped accepting new inference requests")
+
+
+# Codes with which a model fails, and with which a node fails a model that is well.
+UNCLEAR = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
 class Blame(Enum):
@@ -23,8 +28,11 @@ class Blame(Enum):
     TIME = auto()
     """The deadline passed."""
 
+    UNCLEAR = auto()
+    """The model failed: on these inputs, or because the node lacks memory or the like. Another node can tell."""
+
     REQUEST = auto()
-    """The model failed, or refused; another node would do the same."""
+    """The node refused the request; another would do the same."""
 
 
 class NodeFault(Exception):
@@ -56,8 +64,10 @@ def blame_of(code: grpc.StatusCode, details: str) -> Blame:
         return Blame.MODEL_MISSING
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return Blame.NODE
+    if code in UNCLEAR and any(text in details for text in CONNECTION_LOST):
+        return Blame.NODE
     if code is grpc.StatusCode.INTERNAL and STUB_DIED in details:
         return Blame.MODEL_SICK
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Blame.TIME
-    return Blame.REQUEST
+    return Blame.UNCLEAR if code in UNCLEAR else Blame.REQUEST

@@ -1,7 +1,7 @@
 """The nodes of one pool, CPU or GPU: found, followed while they come and go, and looked after."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from time import monotonic
 
 import structlog
@@ -12,7 +12,6 @@ from gateway.backends.triton.node import Node
 from gateway.backends.triton.pool import Pool
 from gateway.types import ModelVersion, Placement
 
-LOOK_UP_SECONDS = 5.0
 LEAVE_SECONDS = 30.0
 LEAVE_LOOK_SECONDS = 0.1
 
@@ -22,24 +21,32 @@ log = structlog.get_logger(__name__)
 class Fleet:
     """The nodes of one pool.
 
+    Attributes:
+        cares: The nodes now, and who looks after each.
+
     Args:
         placement: Whose versions they serve.
         discovery: Finds them.
         pool: Is told of them.
         care: Takes a node to the one who looks after it.
+        look_up_seconds: Time between two lookups of the nodes.
     """
 
-    def __init__(self, placement: Placement, discovery: Discovery, pool: Pool, care: Callable[[Node], Care]) -> None:
+    def __init__(
+        self,
+        placement: Placement,
+        discovery: Discovery,
+        pool: Pool,
+        care: Callable[[Node], Care],
+        look_up_seconds: float,
+    ) -> None:
         self.cares: dict[Node, Care] = {}
         self._placement = placement
         self._discovery = discovery
         self._pool = pool
         self._care = care
+        self._look_up_seconds = look_up_seconds
         self._tasks: set[asyncio.Task[None]] = set()
-
-    def nodes(self) -> Collection[Node]:
-        """Returns the nodes now."""
-        return self.cares.keys()
 
     async def start(self) -> None:
         """Finds the nodes, and follows them from then on."""
@@ -58,13 +65,13 @@ class Fleet:
 
     def spread(self, version: ModelVersion) -> None:
         """Lets every node serve a version."""
-        self._pool.spread(version, self.nodes())
+        self._pool.spread(version, self.cares)
         for care in self.cares.values():
             care.nudge()
 
     async def _follow(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_UP_SECONDS)
+            await asyncio.sleep(self._look_up_seconds)
             try:
                 await self._refresh()
             except Exception:
@@ -87,11 +94,13 @@ class Fleet:
 
     async def _leave(self, node: Node, care: Care) -> None:
         """Lets go of a node once its batches are answered."""
-        await care.close()
         end = monotonic() + LEAVE_SECONDS
-        while node.outstanding_rows and monotonic() < end:
-            await asyncio.sleep(LEAVE_LOOK_SECONDS)
-        await node.close()
+        try:
+            await care.close()
+            while node.outstanding_rows and monotonic() < end:
+                await asyncio.sleep(LEAVE_LOOK_SECONDS)
+        finally:
+            await node.close()
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)

@@ -1,7 +1,7 @@
 """One Triton server: its channel and the calls that the gateway makes to it."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from time import monotonic
 from typing import Any
 
@@ -56,16 +56,15 @@ class Node:
         Raises:
             NodeFault: There is none.
         """
-        large = len(request) >= LARGE_BYTES
-        call = self._infer_large(timeout=timeout_seconds) if large else self._infer(request, timeout=timeout_seconds)
+        if len(request) < LARGE_BYTES:
+            call = self._infer(request, timeout=timeout_seconds)
+        else:
+            call = self._infer_large(once([request]), timeout=timeout_seconds)
+            del request
         self.outstanding_rows += rows
         self._inferring.add(call)
         try:
-            if large:
-                await self._answer_of(call.write(request))
-                del request
-                await self._answer_of(call.done_writing())
-            return bytes(await self._answer_of(call))
+            return await self._answer_of(call)
         finally:
             self._inferring.discard(call)
             self.outstanding_rows -= rows
@@ -120,13 +119,13 @@ class Node:
             NodeFault: There is none.
         """
         stub: Any = self._channel.unary_unary(f"{SERVICE}/{method}")
-        return bytes(await self._answer_of(stub(request, timeout=timeout_seconds)))
+        return await self._answer_of(stub(request, timeout=timeout_seconds))
 
     async def close(self) -> None:
         """Ends the connection; calls under way fail."""
         await self._channel.close()
 
-    async def _answer_of(self, call: Awaitable[Any]) -> Any:
+    async def _answer_of(self, call: Awaitable[bytes]) -> bytes:
         try:
             message = await call
         except grpc.aio.AioRpcError as error:
@@ -141,3 +140,8 @@ class Node:
             raise NodeFault(Blame.NODE, grpc.StatusCode.UNAVAILABLE, "the node stopped answering") from None
         self.answered_at = monotonic()
         return message
+
+
+async def once(messages: list[bytes]) -> AsyncIterator[bytes]:
+    """Yields a message, and keeps nothing of it."""
+    yield messages.pop()

@@ -23,6 +23,12 @@ KNOWN_SAMPLES = 20
 OUTLIER_FACTOR = 3.0
 OUTLIER_SECONDS = 0.05
 
+# Batches in a row that a node may fail, where another does not, or keep waiting.
+MOST_STRIKES = 3
+
+# A trial may take this long at least.
+TRIAL_SECONDS = 2.0
+
 log = structlog.get_logger(__name__)
 
 
@@ -69,6 +75,10 @@ class Pool:
         """Returns the replicas on a node."""
         return [replica for replicas in self._replicas.values() for replica in replicas if replica.node is node]
 
+    def versions_of(self, model: str) -> list[ModelVersion]:
+        """Returns the versions of a model that are served."""
+        return [version for version in self._replicas if version.model == model]
+
     def spread(self, version: ModelVersion, nodes: Iterable[Node]) -> None:
         """Sets the nodes that serve a version; what is known of those that stay is kept."""
         known = {replica.node: replica for replica in self.replicas(version)}
@@ -84,6 +94,10 @@ class Pool:
         """Returns how long a batch may take before its node is suspect; None while too little is known."""
         pace = self._paces.get(version)
         return pace.patience_seconds() if pace else None
+
+    def trial_seconds(self, version: ModelVersion) -> float:
+        """Returns how long an ejected replica may take over its trial."""
+        return max(TRIAL_SECONDS, 2 * (self.patience_seconds(version) or 0.0))
 
     def choose(self, version: ModelVersion, without: Collection[Node] = ()) -> Replica | None:
         """Returns the less loaded of two random replicas; an ejected one only if there is no other.
@@ -110,6 +124,9 @@ class Pool:
     def answered(self, replica: Replica, seconds: float) -> None:
         """Counts a batch that a replica answered, and ejects the replica if it is much slower than the others."""
         replica.recent_seconds.append(seconds)
+        patience = self.patience_seconds(replica.version)
+        if patience is None or seconds < patience:
+            replica.strikes = 0
         if replica.ejected_until is not None:
             return
         latency, limit = replica.latency_seconds(), self._tolerated_seconds(replica)
@@ -127,10 +144,21 @@ class Pool:
         """
         if replica.ejected_until is not None:
             return True
-        if replica.node.answered_at < since and any(other.node.answered_at > since for other in self._others(replica)):
-            self._eject(replica, f"has not answered anything for {monotonic() - since:.3f} s")
+        silence = monotonic() - max(since, replica.node.answered_at)
+        if (
+            silence >= LEAST_PATIENCE_SECONDS
+            and replica.node.answered_at < since
+            and any(other.node.answered_at > since for other in self._others(replica))
+        ):
+            self._eject(replica, f"has not answered anything for {silence:.3f} s")
             return True
         return False
+
+    def strike(self, replica: Replica, reason: str) -> None:
+        """Counts a batch that a replica failed or kept waiting; ejects it after several in a row."""
+        replica.strikes += 1
+        if replica.strikes >= MOST_STRIKES and replica.ejected_until is None:
+            self._eject(replica, f"{reason}, {replica.strikes} times in a row")
 
     def tried(self, replica: Replica, seconds: float) -> None:
         """Takes an ejected replica back if it answered its trial in time."""
@@ -139,8 +167,16 @@ class Pool:
             replica.readmit()
             log.info("node readmitted", **told(replica))
 
-    def failed(self, replica: Replica, fault: NodeFault) -> None:
-        """Takes out a replica, or all of its node, that did not answer by a fault of its own."""
+    def failed(self, replica: Replica, fault: NodeFault, started: float) -> None:
+        """Takes out a replica, or all of its node, that did not answer by a fault of its own.
+
+        Args:
+            replica: Who did not answer.
+            fault: What came instead.
+            started: When the batch was sent, in seconds of `monotonic`: a replica that has come back since is another.
+        """
+        if started < replica.ready_since:
+            return
         match fault.blame:
             case Blame.NODE:
                 self.lose_node(replica.node, fault.details)
@@ -148,7 +184,7 @@ class Pool:
                 self.lose(replica, Health.MISSING, fault.details)
             case Blame.MODEL_SICK:
                 self.lose(replica, Health.SICK, fault.details)
-            case Blame.TIME | Blame.REQUEST:
+            case Blame.TIME | Blame.UNCLEAR | Blame.REQUEST:
                 pass
 
     def lose_node(self, node: Node, problem: str) -> None:

@@ -45,6 +45,7 @@ class Replica:
         problem: Why it does not, in words.
         ready_since: When it began to answer, in seconds of `monotonic`; 0 when it always has.
         recent_seconds: How long its latest batches took.
+        strikes: How many batches in a row it has failed or kept waiting.
         ejected_until: When an ejected replica is tried again; None while it is not ejected.
         ejections: How often it was ejected of late.
     """
@@ -55,6 +56,7 @@ class Replica:
     problem: str = "nobody has asked it yet"
     ready_since: float = 0.0
     recent_seconds: deque[float] = field(default_factory=partial(deque, maxlen=RECENT_BATCHES))
+    strikes: int = 0
     ejected_until: float | None = None
     ejections: int = 0
 
@@ -82,7 +84,7 @@ class Replica:
         first = self.health is Health.UNKNOWN
         self.health, self.problem = Health.READY, ""
         self.ready_since = 0.0 if first else monotonic()
-        self.ejected_until = None
+        self.ejected_until, self.strikes = None, 0
         self.recent_seconds.clear()
 
     def lose(self, health: Health, problem: str) -> None:
@@ -101,5 +103,5 @@ class Replica:
 
     def readmit(self) -> None:
         """Ends the ejection; the load returns slowly."""
-        self.ejected_until, self.ready_since = None, monotonic()
+        self.ejected_until, self.ready_since, self.strikes = None, monotonic(), 0
         self.recent_seconds.clear()

@@ -6,6 +6,9 @@ from typing import Any
 
 from gateway.tensors import BYTES, element
 
+# Elements of one tensor that are looked at one by one, texts and typed contents: more would hold up the event loop.
+MOST_ELEMENTS = 1_000_000
+
 # Field of InferTensorContents -> the datatypes that it carries, the one that Triton names first.
 FIELDS = {
     "bool_contents": ("BOOL",),
@@ -36,7 +39,7 @@ TYPECODES = {
 
 
 def pack_contents(contents: Any, datatype: str) -> bytes | None:
-    """Returns typed contents as raw bytes, or nothing where a field is filled that is not the datatype's."""
+    """Returns typed contents as raw bytes; nothing where another field is filled than the datatype's, or too far."""
     field = FIELD_OF.get(datatype)
     filled = {descriptor.name for descriptor, _ in contents.ListFields()}
     if filled - {field}:
@@ -44,6 +47,8 @@ def pack_contents(contents: Any, datatype: str) -> bytes | None:
     if not filled or field is None:
         return b""
     values = getattr(contents, field)
+    if len(values) > MOST_ELEMENTS:
+        return None
     if datatype == BYTES:
         return b"".join(map(element, values))
     typecode, mask = TYPECODES[datatype]

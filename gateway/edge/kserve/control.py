@@ -2,13 +2,22 @@
 
 from functools import partial
 
+from tritonclient.grpc import service_pb2
+
 from gateway.edge.kserve.faults import no_shared_memory
+from gateway.edge.kserve.infer import parse_request
 from gateway.errors import PermissionDenied
 from gateway.interfaces import Endpoint
 from gateway.pipeline import Pipeline
 from gateway.types import Call
 
-OPERATIONS = ("RepositoryModelLoad", "RepositoryModelUnload", "TraceSetting", "LogSettings")
+# Operation -> the class of its request. Those with a `model_name` are of that model alone, if they name one.
+OPERATIONS = {
+    "RepositoryModelLoad": service_pb2.RepositoryModelLoadRequest,
+    "RepositoryModelUnload": service_pb2.RepositoryModelUnloadRequest,
+    "TraceSetting": service_pb2.TraceSettingRequest,
+    "LogSettings": service_pb2.LogSettingsRequest,
+}
 SHARED_MEMORIES = ("SystemSharedMemory", "CudaSharedMemory")
 
 
@@ -38,7 +47,8 @@ class Control:
         """Has an operation done.
 
         Raises:
-            PermissionDenied: The caller is no operator.
+            PermissionDenied: The caller is no operator, or may not call the model.
+            InvalidRequest: The bytes are not a request of the operation.
             GatewayError: A server refused.
         """
         tenant = self._pipeline.tenants.admit(call)
@@ -48,6 +58,9 @@ class Control:
                 f"tenant '{tenant.name}' is no operator; `gapura tenants add --operator` makes one",
                 tenant=tenant.name,
             )
+        request = parse_request(OPERATIONS[operation], call.message)
+        if model := getattr(request, "model_name", ""):
+            self._pipeline.tenants.authorise(tenant, model)
         return await self._pipeline.lanes.operate(operation, call.message)
 
     async def refuse(self, call: Call) -> bytes:

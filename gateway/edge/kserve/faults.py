@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any, NoReturn
 
-from gateway.edge.kserve.classes import TYPECODES
-from gateway.edge.kserve.contents import misfit, pack_contents
+from gateway.backends.operations import NOT_SERVED, ONE_OF
+from gateway.edge.kserve.classes import CLASSIFIED
+from gateway.edge.kserve.contents import FIELDS, MOST_ELEMENTS, misfit, pack_contents
 from gateway.edge.kserve.inputs import Asked, filled, find
-from gateway.edge.kserve.outputs import BYTE_SIZE, CLASSIFICATION, OFFSET, ONE_OF, REGION
+from gateway.edge.kserve.outputs import BYTE_SIZE, CLASSIFICATION, OFFSET, REGION
 from gateway.errors import GatewayError, InvalidRequest, Unimplemented
 from gateway.tensors import BYTES, ELEMENT_BYTES, LENGTH_BYTES
 from gateway.types import Buffer, ModelVersion, TensorSpec
@@ -79,6 +80,9 @@ def data_faults(asked: Asked, version: ModelVersion) -> Faults:
             told = misfit(tensor.contents, shown(tensor.datatype))
             if told:
                 yield f"unexpected explicit tensor data for input tensor {of}{told}", name
+            if max(len(getattr(tensor.contents, field)) for field in FIELDS) > MOST_ELEMENTS:
+                told = f"{of} has more than {MOST_ELEMENTS} elements of typed contents: send raw_input_contents"
+                yield f"{told_of(asked.message)}input {told}", name
         elif position >= len(asked.raw):
             yield f"unable to find data for input tensor {of} in request.", name
 
@@ -104,7 +108,7 @@ def shared_memory_faults(tensor: Any) -> Faults:
 def no_shared_memory() -> GatewayError:
     """The error of whatever wants shared memory."""
     return Unimplemented(
-        "FEATURE_NOT_SERVED",
+        NOT_SERVED,
         "shared memory is not served: the gateway and the nodes run on other machines than their callers; "
         "send tensors in the message",
     )
@@ -211,6 +215,8 @@ def size_fault(asked: Asked, tensor: Any, spec: TensorSpec, version: ModelVersio
 def text_fault(data: Buffer, count: int, name: str, model: str) -> str | None:
     """Says how data does not hold `count` BYTES elements."""
     of = f"for inference input '{name}' for model '{model}'"
+    if min(count, len(data) // LENGTH_BYTES) > MOST_ELEMENTS:
+        return f"unexpected number of string elements {count} {of}: send {MOST_ELEMENTS} at most in one tensor"
     position = seen = length = left = 0
     while position < len(data):
         left = len(data) - position
@@ -239,7 +245,7 @@ def unknown_input(name: str, version: ModelVersion) -> str:
 
 def class_fault(spec: TensorSpec) -> str | None:
     """Says that an output has no classes."""
-    if spec.datatype in TYPECODES:
+    if spec.datatype in CLASSIFIED:
         return None
     return f"class result not available for output due to unsupported type '{spec.datatype}'"
 

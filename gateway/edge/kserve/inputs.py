@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-from gateway.edge.kserve.contents import pack_contents
+from gateway.edge.kserve.contents import MOST_ELEMENTS, pack_contents
 from gateway.tensors import BYTES, ELEMENT_BYTES, element_offsets, fits
 from gateway.types import Buffer, ModelVersion, Tensors, TensorSpec
 
@@ -71,9 +71,11 @@ def read_data(asked: Asked, position: int, tensor: Any, spec: TensorSpec, count:
 
 
 def filled(data: Buffer, datatype: str, count: int) -> bool:
-    """Says whether the data holds exactly `count` elements."""
+    """Says whether the data holds exactly `count` elements, and not more texts than are taken."""
     if datatype != BYTES:
         return len(data) == count * ELEMENT_BYTES[datatype]
+    if count > MOST_ELEMENTS:
+        return False
     try:
         element_offsets(data, count)
     except ValueError:

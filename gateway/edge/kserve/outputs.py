@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from gateway.backends.operations import ONE_OF
 from gateway.types import ModelVersion
 
 CLASSIFICATION = "classification"
 REGION, OFFSET, BYTE_SIZE = "shared_memory_region", "shared_memory_offset", "shared_memory_byte_size"
-ONE_OF = "parameter_choice"
 LOW_32_BITS = 0xFFFF_FFFF
 
 # Position of an output in the signature, and how many of its best classes are wanted, or None for its tensor.

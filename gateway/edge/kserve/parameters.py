@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.edge.kserve.outputs import ONE_OF
+from gateway.backends.operations import ONE_OF
 from gateway.errors import InvalidRequest
 
 RESERVED = "triton_"

@@ -7,11 +7,12 @@ from typing import Any
 
 from tritonclient.grpc import service_pb2
 
+from gateway.backends.operations import check_repository, unloaded
 from gateway.edge.kserve.control import control_endpoints
 from gateway.edge.kserve.infer import TensorMethod, parse_request
 from gateway.edge.kserve.statistics import describe_statistics
 from gateway.edge.kserve.streams import InferStream
-from gateway.errors import InvalidRequest, NotFound, PermissionDenied, Unavailable, Unimplemented
+from gateway.errors import InvalidRequest, NotFound, PermissionDenied, Unavailable
 from gateway.interfaces import Endpoint, StreamEndpoint, Tenant
 from gateway.pipeline import Pipeline
 from gateway.types import Call, ModelVersion, TensorSpec
@@ -150,8 +151,7 @@ class KServe:
         Raises:
             Unimplemented: The request names a repository.
         """
-        if request.repository_name:
-            raise Unimplemented("FEATURE_NOT_SERVED", "'repository_name' specification is not supported")
+        check_repository(request)
         response = service_pb2.RepositoryIndexResponse()
         for version in self._allowed(tenant):
             if self._pipeline.lanes.ready(version):
@@ -173,10 +173,9 @@ class KServe:
         """Tells of a version that cannot answer, in Triton's words, which say more of one that the caller pins."""
         if self._pipeline.lanes.ready(version):
             return
-        told = f"Request for unknown model: '{version.model}'"
         if not pinned:
-            raise NotFound("MODEL_UNKNOWN", f"{told} has no available versions", model=version.model)
-        told = f"{told} version {version.number} is not at ready state"
+            raise unloaded(version.model)
+        told = f"Request for unknown model: '{version.model}' version {version.number} is not at ready state"
         raise Unavailable("MODEL_NOT_SERVED", told, model=version.model)
 
     def _counted(self, tenant: Tenant, request: Any) -> Iterator[ModelVersion]:

@@ -151,3 +151,14 @@ async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
 def row(value: float = 1.0) -> Tensors:
     """Returns a batch of one row of two floats."""
     return Tensors(1, ((2,),), (struct.pack("<2f", value, -value),))
+
+
+async def main() -> None:
+    """Runs a node in a process of its own, which can be stopped as a whole; prints its address."""
+    async with listening(ScriptedNode()) as node:
+        print(node.address, flush=True)  # noqa: T201 - to who started it
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,6 +1,8 @@
 """Calls get their answer from some node as long as one can give it, and a clear reason when none can."""
 
 import asyncio
+import signal
+import sys
 from dataclasses import replace
 from time import monotonic
 
@@ -8,8 +10,13 @@ import grpc
 import pytest
 from tritonclient.grpc import service_pb2
 
-from gateway.errors import CatalogError, DeadlineExceeded, InvalidRequest, ModelFailed, NotFound, Unavailable
-from gateway.types import Placement
+from gateway.backends.triton.backend import TritonBackend
+from gateway.backends.triton.discovery import Discovery
+from gateway.backends.triton.faults import Blame, NodeFault
+from gateway.backends.triton.node import Node
+from gateway.backends.triton.replica import Replica
+from gateway.errors import CatalogError, InvalidRequest, ModelFailed, NotFound, Unavailable
+from gateway.types import ModelVersion, Placement
 from tests.e2e.serving import free_port
 from tests.gateway.models import version
 from tests.gateway.triton.scripted_node import ScriptedNode, backend_over, listening, row, serving, until
@@ -20,6 +27,11 @@ STUB_DIED = (grpc.StatusCode.INTERNAL, "Stub process 'team9_test_0_0' is not hea
 def now() -> float:
     """Returns the time of the event loop's clock."""
     return asyncio.get_running_loop().time()
+
+
+def on(node: ScriptedNode, backend: TritonBackend, served: ModelVersion) -> Replica:
+    """Returns the replica on a node."""
+    return next(replica for replica in backend.replicas(served) if replica.node.address == node.address)
 
 
 async def test_both_nodes_share_the_load() -> None:
@@ -79,13 +91,109 @@ async def test_a_batch_that_kills_its_process_is_not_given_to_every_node() -> No
     assert sum(node.count("ModelInfer") for node in nodes) == 2
 
 
-async def test_an_error_of_the_model_is_told_in_its_words_and_not_tried_elsewhere() -> None:
+async def test_a_refused_request_is_told_in_the_nodes_words_and_not_tried_elsewhere() -> None:
     one, two = ScriptedNode(), ScriptedNode()
     async with serving(one, two) as (backend, served):
-        one.refuses = two.refuses = (grpc.StatusCode.INTERNAL, "index out of range")
+        one.refuses = two.refuses = (grpc.StatusCode.INVALID_ARGUMENT, "index out of range")
         with pytest.raises(ModelFailed, match=r"^model 'team9_test' version 1 failed: index out of range$"):
             await backend.infer(served, row(), None)
     assert one.count("ModelInfer") + two.count("ModelInfer") == 1
+
+
+async def test_a_model_that_fails_everywhere_is_asked_twice_and_costs_no_node_its_place() -> None:
+    nodes = [ScriptedNode(), ScriptedNode(), ScriptedNode()]
+    async with serving(*nodes) as (backend, served):
+        for node in nodes:
+            node.refuses = (grpc.StatusCode.INTERNAL, "index out of range")
+        for _ in range(5):
+            with pytest.raises(ModelFailed, match=r"^model 'team9_test' version 1 failed: index out of range$"):
+                await backend.infer(served, row(), None)
+        assert all(replica.healthy for replica in backend.replicas(served))
+    assert sum(node.count("ModelInfer") for node in nodes) == 10
+
+
+async def test_a_node_that_fails_what_another_answers_is_ejected_and_costs_no_call() -> None:
+    good, bad = ScriptedNode(), ScriptedNode(refuses=(grpc.StatusCode.INTERNAL, "CUDA out of memory"))
+    async with serving(good, bad) as (backend, served):
+        for value in range(30):
+            assert await backend.infer(served, row(value), None) == row(value)
+        assert [on(node, backend, served).healthy for node in (good, bad)] == [True, False]
+    assert bad.count("ModelInfer") == 3
+
+
+async def test_a_model_that_hangs_on_a_node_that_is_well_is_ejected() -> None:
+    good, bad = ScriptedNode(), ScriptedNode()
+    async with serving(good, bad) as (backend, served):
+        for _ in range(40):
+            await backend.infer(served, row(), None)
+        bad.delay_seconds = 60
+        async with asyncio.timeout(20):
+            while on(bad, backend, served).healthy:
+                answers = await asyncio.gather(*(backend.infer(served, row(), None) for _ in range(8)))
+                assert answers == [row()] * 8
+        assert backend.ready(served)
+
+
+async def test_two_tries_that_fail_in_the_same_moment_end_the_call() -> None:
+    one, two = ScriptedNode(), ScriptedNode()
+    async with serving(one, two) as (backend, served):
+        one.delay_seconds = two.delay_seconds = 60
+        call = asyncio.create_task(backend.infer(served, row(), now() + 2))
+        await until(lambda: one.count("ModelInfer") + two.count("ModelInfer") == 2)
+        for replica in backend.replicas(served):
+            replica.node.give_up()
+        with pytest.raises(Unavailable, match="2 were tried"):
+            async with asyncio.timeout(1):
+                await call
+
+
+@pytest.mark.parametrize("size", [1000, 4 * 1024 * 1024])
+async def test_a_stopped_process_holds_no_request_beyond_its_deadline_or_when_it_is_given_up(size: int) -> None:
+    command = [sys.executable, "-m", "tests.gateway.triton.scripted_node"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    node = Node((await process.stdout.readline()).decode().strip())
+    try:
+        assert await node.is_ready("m", 1, 5)
+        process.send_signal(signal.SIGSTOP)
+        with pytest.raises(NodeFault) as late:
+            await node.infer(bytes(size), 1, 0.3)
+        asking = asyncio.create_task(node.infer(bytes(size), 1, None))
+        await asyncio.sleep(0.3)
+        node.give_up()
+        with pytest.raises(NodeFault) as given_up:
+            async with asyncio.timeout(1):
+                await asking
+    finally:
+        process.kill()
+        await process.wait()
+        await node.close()
+    assert (late.value.blame, given_up.value.blame) == (Blame.TIME, Blame.NODE)
+    assert node.outstanding_rows == 0
+
+
+async def test_nodes_come_and_go_with_their_name() -> None:
+    one, two = ScriptedNode(), ScriptedNode()
+    found: set[str] = set()
+
+    async def resolve(host: str, port: int) -> set[str]:  # noqa: ARG001 - there is one name
+        return set(found)
+
+    async with listening(one), listening(two):
+        found.add(one.address)
+        backend = TritonBackend({Placement.CPU: Discovery(["triton.svc"], resolve)}, look_up_seconds=0.05)
+        served = version()
+        await backend.load(served)
+        assert await backend.infer(served, row(), None) == row()
+        found.add(two.address)
+        await until(lambda: sum(replica.ready for replica in backend.replicas(served)) == 2)
+        two.delay_seconds = 0.3
+        calls = [asyncio.create_task(backend.infer(served, row(value), None)) for value in range(6)]
+        await until(lambda: two.count("ModelInfer") > 0)
+        found.remove(two.address)
+        await until(lambda: [replica.node.address for replica in backend.replicas(served)] == [one.address])
+        assert await asyncio.gather(*calls) == [row(value) for value in range(6)]
+        await backend.close()
 
 
 async def test_without_any_node_a_call_fails_at_once_and_says_why() -> None:
@@ -107,16 +215,6 @@ async def test_service_resumes_by_itself_when_a_node_comes_back() -> None:
             assert await backend.infer(served, row(), None) == row()
 
 
-async def test_a_node_that_falls_silent_fails_a_call_before_its_deadline() -> None:
-    node = ScriptedNode()
-    async with serving(node) as (backend, served):
-        node.delay_seconds = 60
-        deadline = now() + 0.5
-        with pytest.raises(DeadlineExceeded):  # it answers probes meanwhile: the model is slow, the node is there
-            await backend.infer(served, row(), deadline)
-        assert now() < deadline
-
-
 async def test_a_batch_that_takes_half_of_its_time_is_sent_to_another_node_as_well() -> None:
     one, two = ScriptedNode(), ScriptedNode()
     async with serving(one, two) as (backend, served):
@@ -132,7 +230,7 @@ async def test_a_node_that_is_slower_than_the_others_is_ejected_and_tried_with_c
     async with serving(fast, slow) as (backend, served):
         slow.delay_seconds = 0.1
         await asyncio.gather(*(backend.infer(served, row(value), None) for value in range(60)))
-        ejected = next(each for each in backend.replicas(served) if each.node.address == slow.address)
+        ejected = on(slow, backend, served)
         assert not ejected.healthy
         for _ in range(30):  # nobody waits for it any more, not even while it is tried
             started = monotonic()
@@ -219,8 +317,31 @@ async def test_what_an_operator_unloads_stays_unloaded_until_it_is_loaded() -> N
         await asyncio.sleep(0.5)
         assert not node.ready
         await backend.operate("RepositoryModelLoad", load)
-        await until(lambda: backend.ready(served))
         assert await backend.infer(served, row(), None) == row()
+
+
+async def test_a_catalog_that_is_read_again_brings_nothing_back_that_an_operator_unloaded() -> None:
+    unload = service_pb2.RepositoryModelUnloadRequest(model_name="team9_test").SerializeToString()
+    node = ScriptedNode()
+    async with serving(node) as (backend, served):
+        await backend.operate("RepositoryModelUnload", unload)
+        await backend.load(served)
+        await asyncio.sleep(0.5)
+        assert not backend.ready(served)
+        node.ready = True  # somebody publishes
+        following = version(number=2)
+        await backend.load(following)
+        assert backend.ready(following)
+    assert node.count("RepositoryModelLoad") == 0
+
+
+async def test_an_operator_loads_a_model_on_the_nodes_of_its_kind_alone() -> None:
+    load = service_pb2.RepositoryModelLoadRequest(model_name="team9_test").SerializeToString()
+    plain, gpu = ScriptedNode(loads="KIND_GPU needs a GPU"), ScriptedNode()
+    async with listening(plain), listening(gpu), backend_over(plain.address, gpu=(gpu.address,)) as backend:
+        await backend.load(replace(version(), placement=Placement.GPU))
+        await backend.operate("RepositoryModelLoad", load)
+    assert (plain.count("RepositoryModelLoad"), gpu.count("RepositoryModelLoad")) == (0, 1)
 
 
 async def test_an_operator_is_refused_in_the_nodes_words() -> None:

@@ -46,3 +46,25 @@ async def test_one_that_is_cancelled_while_it_waits_takes_nobodys_place() -> Non
     waiting[0].cancel()
     await asyncio.gather(*holders, waiting[1])
     assert budget.spare()
+
+
+async def test_a_turn_that_comes_too_late_goes_to_the_next() -> None:
+    budget = RetryBudget()
+    release = asyncio.Event()
+
+    async def second_try() -> None:
+        async with budget.second_try():
+            await release.wait()
+
+    holders = [asyncio.create_task(second_try()) for _ in range(3)]
+    await asyncio.sleep(0)
+    first, second = (asyncio.create_task(second_try()) for _ in range(2))
+    await asyncio.sleep(0)
+    holders[0].cancel()
+    await asyncio.sleep(0)  # the first has its turn now, and does not know yet
+    first.cancel()
+    release.set()
+    async with asyncio.timeout(1):
+        await asyncio.gather(*holders, first, second, return_exceptions=True)
+    assert second.done()
+    assert not second.cancelled()

@@ -7,10 +7,10 @@ from gateway.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(
-    "address", ["", "host", "host:", ":8001", "host:0", "host:65536", "host:http", "host:\uff18001"]
+    "address", ["", "host:", ":8001", "a b:1", "host:0", "host:65536", "host:http", "host:\uff18001"]
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(ConfigurationError, match="write host:port"):
+    with pytest.raises(ConfigurationError, match="write host or host:port"):
         Discovery([address])
 
 
@@ -38,8 +38,13 @@ async def test_a_name_stands_for_all_its_addresses_and_keeps_them_while_nobody_c
     assert await discovery.find() == {"10.0.0.3:8001"}
 
 
-async def test_a_name_that_was_never_known_is_no_node() -> None:
-    assert await Discovery(["no-such-host.invalid:8001"]).find() == set()
+@pytest.mark.parametrize("name", ["no-such-host.invalid:8001", "a..b:8001", f"{'x' * 70}.y:8001"])
+async def test_a_name_that_was_never_known_is_no_node(name: str) -> None:
+    assert await Discovery([name]).find() == set()
+
+
+async def test_without_a_port_it_is_tritons_own() -> None:
+    assert await Discovery(["127.0.0.1", "[::1]"]).find() == {"127.0.0.1:8001", "[::1]:8001"}
 
 
 async def test_the_systems_resolver_names_each_node_once() -> None:

@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from time import monotonic
 
+import grpc
 import pytest
 
+from gateway.backends.triton.faults import Blame, NodeFault
 from gateway.backends.triton.node import Node
 from gateway.backends.triton.pool import KNOWN_SAMPLES, Pace, Pool
 from gateway.backends.triton.replica import SLOW_START_SECONDS, Replica
@@ -95,15 +97,35 @@ async def test_the_last_replica_is_never_ejected(pool: Pool, served: ModelVersio
 
 async def test_a_silent_node_is_ejected_only_while_another_answers(pool: Pool, served: ModelVersion) -> None:
     silent, other, _ = pool.replicas(served)
-    since = monotonic()
+    since = monotonic() - 1
     assert not pool.stalled(silent, since)
     other.node.answered_at = since + 0.01
     assert pool.stalled(silent, since)
 
 
+async def test_nobody_is_ejected_for_a_moment_of_silence(pool: Pool, served: ModelVersion) -> None:
+    silent, other, _ = pool.replicas(served)
+    since = monotonic() - 0.01
+    other.node.answered_at = since + 0.005
+    assert not pool.stalled(silent, since)
+
+
+async def test_a_fault_from_before_a_replica_came_back_is_not_held_against_it(pool: Pool, served: ModelVersion) -> None:
+    replica = pool.replicas(served)[0]
+    sick = NodeFault(Blame.MODEL_SICK, grpc.StatusCode.INTERNAL, "Stub process 'x' is not healthy.")
+    before = monotonic()
+    pool.failed(replica, sick, before)
+    assert not replica.ready
+    pool.find(replica)
+    pool.failed(replica, sick, before)
+    assert replica.ready
+    pool.failed(replica, sick, monotonic())
+    assert not replica.ready
+
+
 async def test_a_node_that_answered_something_is_not_silent(pool: Pool, served: ModelVersion) -> None:
     busy, other, _ = pool.replicas(served)
-    since = monotonic()
+    since = monotonic() - 1
     busy.node.answered_at = other.node.answered_at = since + 0.01
     assert not pool.stalled(busy, since)
 
