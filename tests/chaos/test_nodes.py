@@ -23,6 +23,7 @@ from tests.e2e.serving import add_tenant, scratch_environment, serve
 from tests.triton.nodes import RunningNode, wait_until
 
 WARM_SECONDS = 3.0
+TOLD_SECONDS = 1.3  # Triton itself says after one that a process has died, should nobody have noticed before
 NOISE_MS = 100.0  # what a busy two-core machine adds by itself
 FEW = 0.03
 HEALED_SECONDS = 10.0  # two on a quiet machine
@@ -106,7 +107,7 @@ async def test_a_models_process_is_killed_and_no_call_fails_and_it_is_healed(are
         after = await load.during(2.0)
     assert (during.problems, after.problems) == ({}, {})
     assert slow_share(load, killed, healed) < FEW, "nobody waits for a process that is dead"
-    assert seconds_until_out(arena, victim, moment) < 1.0
+    assert seconds_until_out(arena, victim, moment) < TOLD_SECONDS
 
 
 async def test_a_models_process_hangs_and_no_call_fails_and_its_node_is_ejected(arena: Arena) -> None:
@@ -124,7 +125,7 @@ async def test_a_models_process_hangs_and_no_call_fails_and_its_node_is_ejected(
                 os.kill(stub, signal.SIGCONT)
         after = await load.during(2.0)
     assert (hanging.problems, ejected.problems, after.problems) == ({}, {}, {})
-    assert seconds_until_out(arena, victim, moment) < 1.0
+    assert seconds_until_out(arena, victim, moment) < TOLD_SECONDS
     assert within_five_times(normal, ejected), "one call in a hundred at most still waits for it"
 
 

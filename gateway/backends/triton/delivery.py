@@ -165,7 +165,7 @@ class Delivery:
     def _suspect(self, replica: Replica, started: float) -> None:
         """Sends the batch to another node as well; the first answer counts."""
         self._suspects.append((replica, started))
-        self._pool.look_at(replica.node)  # what it answers tells a slow model from a silent node
+        self._pool.look_at(replica.node)
         patience = self._pool.patience_seconds(self._version)
         if not self._pool.stalled(replica, started) and patience is not None and monotonic() - started >= patience:
             self._pool.strike(replica, "takes much longer than is usual")

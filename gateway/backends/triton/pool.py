@@ -124,6 +124,7 @@ class Pool:
     def answered(self, replica: Replica, seconds: float) -> None:
         """Counts a batch that a replica answered, and ejects the replica if it is much slower than the others."""
         replica.recent_seconds.append(seconds)
+        replica.answered_at = monotonic()
         patience = self.patience_seconds(replica.version)
         if patience is None or seconds < patience:
             replica.strikes = 0
@@ -136,7 +137,9 @@ class Pool:
             self._paces[replica.version].observe(seconds)
 
     def stalled(self, replica: Replica, since: float) -> bool:
-        """Says whether a replica is ejected, or has to be: silent since then, while another answers.
+        """Says whether a replica is ejected, or has to be: it has answered no batch since then, and another has.
+
+        Whether its node answers anything else says nothing: a node whose model hangs is ready all the time.
 
         Args:
             replica: It has had a batch for longer than is usual.
@@ -144,13 +147,10 @@ class Pool:
         """
         if replica.ejected_until is not None:
             return True
-        silence = monotonic() - max(since, replica.node.answered_at)
-        if (
-            silence >= LEAST_PATIENCE_SECONDS
-            and replica.node.answered_at < since
-            and any(other.node.answered_at > since for other in self._others(replica))
-        ):
-            self._eject(replica, f"has not answered anything for {silence:.3f} s")
+        silence = monotonic() - since
+        others_answer = any(other.answered_at > since for other in self._others(replica))
+        if replica.answered_at < since and silence >= LEAST_PATIENCE_SECONDS and others_answer:
+            self._eject(replica, f"has answered nothing for {silence:.3f} s")
             return True
         return False
 

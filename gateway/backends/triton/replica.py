@@ -44,6 +44,7 @@ class Replica:
         health: Whether it answers.
         problem: Why it does not, in words.
         ready_since: When it began to answer, in seconds of `monotonic`; 0 when it always has.
+        answered_at: When it last answered a batch, in seconds of `monotonic`.
         recent_seconds: How long its latest batches took.
         strikes: How many batches in a row it has failed or kept waiting.
         ejected_until: When an ejected replica is tried again; None while it is not ejected.
@@ -55,6 +56,7 @@ class Replica:
     health: Health = Health.UNKNOWN
     problem: str = "nobody has asked it yet"
     ready_since: float = 0.0
+    answered_at: float = 0.0
     recent_seconds: deque[float] = field(default_factory=partial(deque, maxlen=RECENT_BATCHES))
     strikes: int = 0
     ejected_until: float | None = None

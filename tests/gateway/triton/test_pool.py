@@ -99,14 +99,14 @@ async def test_a_silent_node_is_ejected_only_while_another_answers(pool: Pool, s
     silent, other, _ = pool.replicas(served)
     since = monotonic() - 1
     assert not pool.stalled(silent, since)
-    other.node.answered_at = since + 0.01
+    other.answered_at = since + 0.01
     assert pool.stalled(silent, since)
 
 
 async def test_nobody_is_ejected_for_a_moment_of_silence(pool: Pool, served: ModelVersion) -> None:
     silent, other, _ = pool.replicas(served)
     since = monotonic() - 0.01
-    other.node.answered_at = since + 0.005
+    other.answered_at = since + 0.005
     assert not pool.stalled(silent, since)
 
 
@@ -123,10 +123,10 @@ async def test_a_fault_from_before_a_replica_came_back_is_not_held_against_it(po
     assert not replica.ready
 
 
-async def test_a_node_that_answered_something_is_not_silent(pool: Pool, served: ModelVersion) -> None:
+async def test_a_replica_that_answered_a_batch_is_not_silent(pool: Pool, served: ModelVersion) -> None:
     busy, other, _ = pool.replicas(served)
     since = monotonic() - 1
-    busy.node.answered_at = other.node.answered_at = since + 0.01
+    busy.answered_at = other.answered_at = since + 0.01
     assert not pool.stalled(busy, since)
 
 
