@@ -166,8 +166,8 @@ def test_server_that_never_gets_live_is_ended(repository: Path, tmp_path: Path) 
         assert read_state(node).last_end == "was not live after 1 s, killed by SIGKILL"
 
 
-def test_delay_doubles_from_nothing_to_ten_seconds() -> None:
-    assert [restart_delay(deaths) for deaths in (1, 2, 3, 4, 7, 8, 2000)] == [0, 0.2, 0.4, 0.8, 6.4, 10, 10]
+def test_delay_doubles_from_nothing_to_five_seconds() -> None:
+    assert [restart_delay(deaths) for deaths in (1, 2, 3, 4, 6, 7, 2000)] == [0, 0.2, 0.4, 0.8, 3.2, 5, 5]
 
 
 def test_log_is_rotated_while_it_is_written(tmp_path: Path) -> None:

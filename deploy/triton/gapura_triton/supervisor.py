@@ -19,8 +19,8 @@ from gapura_triton.node import Node, Phase, State, read_node, write_state
 from gapura_triton.server import EXIT_SECONDS, command, environment
 
 FIRST_DELAY_SECONDS = 0.2
-LONGEST_DELAY_SECONDS = 10.0
-GOOD_LIFE_SECONDS = 60.0
+LONGEST_DELAY_SECONDS = 5.0
+GOOD_LIFE_SECONDS = 10.0
 LOG_BYTES = 8 * 1024 * 1024
 OLD_LOGS = 3
 _AWAITED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
