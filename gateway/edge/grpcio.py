@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from secrets import token_hex
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import structlog
@@ -25,6 +25,8 @@ MOST_PORT, MOST_PENDING = 65_535, 100_000
 QUIET_SECONDS, LOOK_SECONDS = 0.25, 0.02
 
 log = structlog.get_logger(__name__)
+
+Kind = TypeVar("Kind", Endpoint, StreamEndpoint)
 
 
 class GrpcioListener:
@@ -126,7 +128,7 @@ class TableHandler(grpc.GenericRpcHandler):
         self._traffic.active += 1
         self._traffic.last = asyncio.get_running_loop().time()
         try:
-            return await find_endpoint(self._table(), path).answer(read_call(message, context))
+            return await find(self._table(), path, Endpoint).answer(read_call(message, context))
         except GatewayError as error:
             refusal = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told nothing of it
@@ -143,7 +145,7 @@ class TableHandler(grpc.GenericRpcHandler):
             call = read_call(b"", context)._replace(ends_on_failure=(FAILURE_ENDS, "true") in metadata_of(context))
             source = Messages(messages, self._table)
             while not source.ended:
-                endpoint = find_stream(self._table(), path)
+                endpoint = find(self._table(), path, StreamEndpoint)
                 async with aclosing(endpoint.answer(call, source.of_live_table())) as responses:
                     async for response in responses:
                         await context.write(response)
@@ -185,26 +187,14 @@ class Messages:
         self.ended = True
 
 
-def find_stream(table: Table, path: str) -> StreamEndpoint:
-    """Returns the endpoint of a stream.
-
-    Raises:
-        Unimplemented: Nobody serves it.
-    """
-    endpoint = table.get(path)
-    if isinstance(endpoint, StreamEndpoint):
-        return endpoint
-    raise unknown_method(path)
-
-
-def find_endpoint(table: Table, path: str) -> Endpoint:
+def find(table: Table, path: str, kind: type[Kind]) -> Kind:
     """Returns the endpoint of a path.
 
     Raises:
-        Unimplemented: Nobody serves it.
+        Unimplemented: Nobody serves it as that kind of method.
     """
     endpoint = table.get(path)
-    if isinstance(endpoint, Endpoint):
+    if isinstance(endpoint, kind):
         return endpoint
     raise unknown_method(path)
 
