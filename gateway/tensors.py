@@ -7,7 +7,7 @@ from math import prod
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is a class
 
-from gateway.types import Buffer, Tensors, TensorSpec
+from gateway.types import Buffer, ModelVersion, Tensors, TensorSpec
 
 BYTES = "BYTES"
 LENGTH_BYTES = 4
@@ -51,6 +51,11 @@ def fits(shape: tuple[int, ...], dims: tuple[int, ...]) -> bool:
     return len(shape) == len(dims) and all(
         (size >= 0 if wanted == -1 else size == wanted) for size, wanted in zip(shape, dims, strict=True)
     )
+
+
+def leading(version: ModelVersion, rows: int) -> tuple[int, ...]:
+    """Returns the batch dimension of a tensor, if the model has one."""
+    return (rows,) if version.max_batch_size else ()
 
 
 def merge(calls: Sequence[Tensors]) -> Tensors:

@@ -19,7 +19,7 @@ from gateway.backends.operations import REFUSED, no_such_model, read_load, read_
 from gateway.backends.repository import model_file, read_config
 from gateway.backends.traces import read_traces
 from gateway.errors import CatalogError, InvalidRequest, ModelFailed
-from gateway.tensors import BYTES, NUMPY_TYPES, element, elements, fits
+from gateway.tensors import BYTES, NUMPY_TYPES, element, elements, fits, leading
 from gateway.types import Buffer, ModelVersion, Tensors
 
 
@@ -171,16 +171,16 @@ def run(session: Any, version: ModelVersion, inputs: Tensors) -> Tensors:
         ModelFailed: ONNX Runtime refuses the inputs or fails.
     """
     specs = version.signature
-    leading = (inputs.rows,) if version.max_batch_size else ()
+    batch_dims = leading(version, inputs.rows)
     feeds = {
-        spec.name: decode(data, spec.datatype, leading + shape)
+        spec.name: decode(data, spec.datatype, batch_dims + shape)
         for spec, shape, data in zip(specs.inputs, inputs.shapes, inputs.data, strict=True)
     }
     try:
         outputs = session.run([spec.name for spec in specs.outputs], feeds)
     except Exception as error:
         raise ModelFailed(version.model, version.number, f"failed: {error}") from error
-    return encode_all(version, outputs, len(leading), inputs.rows)
+    return encode_all(version, outputs, len(batch_dims), inputs.rows)
 
 
 def encode_all(version: ModelVersion, outputs: list[NDArray[Any]], batch_dims: int, rows: int) -> Tensors:

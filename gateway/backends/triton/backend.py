@@ -100,7 +100,7 @@ class TritonBackend:
 
     def ready(self, version: ModelVersion) -> bool:
         """Says whether any node can answer now."""
-        return not self._withdrawn(version) and any(replica.ready for replica in self._pool.replicas(version))
+        return not self._withdrawn(version) and self._pool.ready(version)
 
     def replicas(self, version: ModelVersion) -> Sequence[Replica]:
         """Returns how a loaded version is on each of its nodes."""

@@ -76,7 +76,7 @@ class Operations:
         """Waits until the gateway knows of what is loaded: the operator's next call is answered."""
         end = monotonic() + READY_SECONDS
         for version in self._pool.versions_of(model):
-            while monotonic() < end and not any(replica.ready for replica in self._pool.replicas(version)):
+            while monotonic() < end and not self._pool.ready(version):
                 await asyncio.sleep(READY_LOOK_SECONDS)
 
     def _nodes_of(self, model: str) -> Collection[Node]:

@@ -71,6 +71,10 @@ class Pool:
         """Returns the version's replicas."""
         return self._replicas.get(version, [])
 
+    def ready(self, version: ModelVersion) -> bool:
+        """Says whether any node can answer for a version."""
+        return any(replica.ready for replica in self.replicas(version))
+
     def replicas_on(self, node: Node) -> list[Replica]:
         """Returns the replicas on a node."""
         return [replica for replicas in self._replicas.values() for replica in replicas if replica.node is node]
@@ -105,7 +109,7 @@ class Pool:
         Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001.
         """
         ready = [replica for replica in self.replicas(version) if replica.ready and replica.node not in without]
-        candidates = [replica for replica in ready if replica.ejected_until is None] or ready
+        candidates = [replica for replica in ready if replica.healthy] or ready
         if not candidates:
             return None
         warm = [replica for replica in candidates if random.random() < replica.share()] or candidates  # noqa: S311 - no secret

@@ -9,7 +9,7 @@ from tritonclient.grpc import service_pb2
 
 from gateway.errors import ModelFailed
 from gateway.protowire import encode_field, parse_apart
-from gateway.tensors import BYTES, ELEMENT_BYTES, fits
+from gateway.tensors import BYTES, ELEMENT_BYTES, fits, leading
 from gateway.types import Buffer, ModelVersion, Tensors, TensorSpec
 
 RAW_INPUT_CONTENTS = service_pb2.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
@@ -63,8 +63,3 @@ def read_output(
     if spec.datatype != BYTES and len(raw) != prod(shape) * ELEMENT_BYTES[spec.datatype]:
         raise ValueError(f"output '{spec.name}' of shape {list(shape)} has {len(raw)} bytes")
     return row_shape, raw
-
-
-def leading(version: ModelVersion, rows: int) -> tuple[int, ...]:
-    """Returns the batch dimension of a tensor, if the model has one."""
-    return (rows,) if version.max_batch_size else ()

@@ -14,7 +14,7 @@ from gateway.edge.kserve.parameters import check_parameters
 from gateway.errors import InvalidRequest
 from gateway.interfaces import NOTHING_LEFT_OUT
 from gateway.protowire import join_apart, parse_apart
-from gateway.tensors import BYTES
+from gateway.tensors import BYTES, leading
 from gateway.types import Arm, Buffer, Tensors
 
 
@@ -61,7 +61,7 @@ class TensorMethod:
         response = service_pb2.ModelInferResponse(
             model_name=version.model, model_version=str(version.number), id=message.id
         )
-        leading = (outputs.rows,) if version.max_batch_size else ()
+        batch_dims = leading(version, outputs.rows)
         contents: list[Buffer] = []
         for position, classes in read_outputs(message, version) or ():
             spec, shape, data = version.signature.outputs[position], outputs.shapes[position], outputs.data[position]
@@ -69,7 +69,7 @@ class TensorMethod:
             if classes is not None:
                 count, data = classify(data, spec, outputs.rows, shape, classes)
                 datatype, shape = BYTES, (count,)
-            response.outputs.add(name=spec.name, datatype=datatype, shape=leading + shape)
+            response.outputs.add(name=spec.name, datatype=datatype, shape=batch_dims + shape)
             contents.append(data)
         return join_apart(response, "raw_output_contents", contents)
 
