@@ -46,6 +46,34 @@ PLACEMENT_GPU: Placement.ValueType  # 2
 """Nodes with a GPU."""
 Global___Placement: _TypeAlias = Placement  # noqa: Y015
 
+class _ArmKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ArmKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ArmKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ARM_KIND_UNSPECIFIED: _ArmKind.ValueType  # 0
+    """Not said."""
+    ARM_KIND_CHAMPION: _ArmKind.ValueType  # 1
+    """Answers unless something else was decided."""
+    ARM_KIND_CHALLENGER: _ArmKind.ValueType  # 2
+    """Competes with the champion for a share of the traffic."""
+    ARM_KIND_SHADOW: _ArmKind.ValueType  # 3
+    """Is asked beside the champion; its answers are compared and dropped."""
+
+class ArmKind(_ArmKind, metaclass=_ArmKindEnumTypeWrapper):
+    """What an arm is for."""
+
+ARM_KIND_UNSPECIFIED: ArmKind.ValueType  # 0
+"""Not said."""
+ARM_KIND_CHAMPION: ArmKind.ValueType  # 1
+"""Answers unless something else was decided."""
+ARM_KIND_CHALLENGER: ArmKind.ValueType  # 2
+"""Competes with the champion for a share of the traffic."""
+ARM_KIND_SHADOW: ArmKind.ValueType  # 3
+"""Is asked beside the champion; its answers are compared and dropped."""
+Global___ArmKind: _TypeAlias = ArmKind  # noqa: Y015
+
 @_typing.final
 class Catalog(_message.Message):
     """A snapshot of every model that is live."""
@@ -55,6 +83,7 @@ class Catalog(_message.Message):
     GENERATION_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
+    RETIREMENTS_FIELD_NUMBER: _builtins.int
     generation: _builtins.int
     """Grows by one with every snapshot, from 1. A gateway that
     runs never goes back.
@@ -67,16 +96,23 @@ class Catalog(_message.Message):
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
         """Live models, ordered by name."""
 
+    @_builtins.property
+    def retirements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Retirement]:
+        """Versions that have left the catalog a moment ago. Nodes keep them until
+        every gateway had the time to follow; gateways do not look at them.
+        """
+
     def __init__(
         self,
         *,
         generation: _builtins.int = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         models: _abc.Iterable[Global___Model] | None = ...,
+        retirements: _abc.Iterable[Global___Retirement] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "generation", b"generation", "models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "generation", b"generation", "models", b"models", "retirements", b"retirements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -115,15 +151,22 @@ class Model(_message.Message):
     ARMS_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     PLACEMENT_FIELD_NUMBER: _builtins.int
+    PREVIOUS_VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Registered name, `<team>_<model>`."""
     team: _builtins.str
     """Team that owns the model."""
     placement: Global___Placement.ValueType
     """Kind of node that serves the model; CPU unless said otherwise."""
+    previous_version: _builtins.int
+    """Version that stays loaded so that a rollback is instant; 0 when there is
+    none. No arm names it, but a caller may pin it.
+    """
     @_builtins.property
     def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Version]:
-        """Versions that lie in the model repository, in ascending order."""
+        """Versions that are loaded, in ascending order. A caller may pin each of
+        them, also those that no arm names.
+        """
 
     @_builtins.property
     def arms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Arm]:
@@ -142,14 +185,53 @@ class Model(_message.Message):
         arms: _abc.Iterable[Global___Arm] | None = ...,
         policy: _abc.Mapping[_builtins.str, Global___PolicyValue] | None = ...,
         placement: Global___Placement.ValueType = ...,
+        previous_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "name", b"name", "placement", b"placement", "policy", b"policy", "team", b"team", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "name", b"name", "placement", b"placement", "policy", b"policy", "previous_version", b"previous_version", "team", b"team", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class Retirement(_message.Message):
+    """A version that has left the catalog."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PLACEMENT_FIELD_NUMBER: _builtins.int
+    RETIRED_AT_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Name of its model."""
+    placement: Global___Placement.ValueType
+    """Kind of node that served it."""
+    @_builtins.property
+    def version(self) -> Global___Version:
+        """The version as the catalog listed it."""
+
+    @_builtins.property
+    def retired_at(self) -> _timestamp_pb2.Timestamp:
+        """When it left."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        version: Global___Version | None = ...,
+        placement: Global___Placement.ValueType = ...,
+        retired_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["retired_at", b"retired_at", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "placement", b"placement", "retired_at", b"retired_at", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Retirement: _TypeAlias = Retirement  # noqa: Y015
 
 @_typing.final
 class Version(_message.Message):
@@ -163,6 +245,9 @@ class Version(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     RUN_ID_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    ARTIFACT_DIGEST_FIELD_NUMBER: _builtins.int
+    PARITY_FIELD_NUMBER: _builtins.int
+    LIVE_SINCE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Version in the registry and folder in the model repository, from 1."""
     max_batch_size: _builtins.int
@@ -175,9 +260,21 @@ class Version(_message.Message):
     """Run of the registry that trained the version."""
     source: _builtins.str
     """Identifies what was converted: the same source is not converted twice."""
+    artifact_digest: _builtins.str
+    """SHA-256 over the files of the registry's artifact, in lower-case
+    hexadecimal.
+    """
     @_builtins.property
     def signature(self) -> Global___Signature:
         """Inputs and outputs."""
+
+    @_builtins.property
+    def parity(self) -> Global___ModelProof:
+        """How well the converted model agrees with the registry's own."""
+
+    @_builtins.property
+    def live_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the version has been in the catalog without interruption."""
 
     def __init__(
         self,
@@ -188,14 +285,53 @@ class Version(_message.Message):
         sha256: _builtins.str = ...,
         run_id: _builtins.str = ...,
         source: _builtins.str = ...,
+        artifact_digest: _builtins.str = ...,
+        parity: Global___ModelProof | None = ...,
+        live_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["signature", b"signature"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["live_since", b"live_since", "parity", b"parity", "signature", b"signature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_batch_size", b"max_batch_size", "number", b"number", "run_id", b"run_id", "sha256", b"sha256", "signature", b"signature", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_digest", b"artifact_digest", "live_since", b"live_since", "max_batch_size", b"max_batch_size", "number", b"number", "parity", b"parity", "run_id", b"run_id", "sha256", b"sha256", "signature", b"signature", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Version: _TypeAlias = Version  # noqa: Y015
+
+@_typing.final
+class ModelProof(_message.Message):
+    """How well a converted model agrees with the model that it was made from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    MAX_ABS_DIFF_FIELD_NUMBER: _builtins.int
+    TOLERANCE_FIELD_NUMBER: _builtins.int
+    RELATIVE_FIELD_NUMBER: _builtins.int
+    rows: _builtins.int
+    """Rows that both models answered."""
+    max_abs_diff: _builtins.float
+    """Largest difference between two answers: absolute, or where `relative` says
+    so, as a share of the answer.
+    """
+    tolerance: _builtins.float
+    """Largest difference that is accepted, in the same measure."""
+    relative: _builtins.bool
+    """Whether differences are shares of the answer."""
+    def __init__(
+        self,
+        *,
+        rows: _builtins.int = ...,
+        max_abs_diff: _builtins.float = ...,
+        tolerance: _builtins.float = ...,
+        relative: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_abs_diff", b"max_abs_diff", "relative", b"relative", "rows", b"rows", "tolerance", b"tolerance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelProof: _TypeAlias = ModelProof  # noqa: Y015
 
 @_typing.final
 class Signature(_message.Message):
@@ -276,22 +412,34 @@ class Arm(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     WEIGHT_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`champion` or a challenger's name."""
     version: _builtins.int
     """Version that answers."""
     weight_basis_points: _builtins.int
     """Share in hundredths of a percent; the arms of a model add up to 10,000."""
+    kind: Global___ArmKind.ValueType
+    """What the arm is for. Where it is not said, the arm with the largest share
+    is the champion and the others are challengers.
+    """
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the arm has named this version."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         version: _builtins.int = ...,
         weight_basis_points: _builtins.int = ...,
+        kind: Global___ArmKind.ValueType = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "version", b"version", "weight_basis_points", b"weight_basis_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name", "since", b"since", "version", b"version", "weight_basis_points", b"weight_basis_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -320,3 +468,37 @@ class PolicyValue(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PolicyValue: _TypeAlias = PolicyValue  # noqa: Y015
+
+@_typing.final
+class CatalogEnvelope(_message.Message):
+    """A catalog on its way through a store that promises neither wholeness nor
+    order.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    CATALOG_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """Generation of the catalog inside: readers and writers compare it without
+    decoding the catalog.
+    """
+    sha256: _builtins.bytes
+    """SHA-256 of `catalog`, 32 bytes."""
+    catalog: _builtins.bytes
+    """The catalog, encoded."""
+    def __init__(
+        self,
+        *,
+        generation: _builtins.int = ...,
+        sha256: _builtins.bytes = ...,
+        catalog: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog", b"catalog", "generation", b"generation", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CatalogEnvelope: _TypeAlias = CatalogEnvelope  # noqa: Y015

@@ -88,6 +88,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The servers refused what an operator asked for; code and message are their
     own.
     """
+    ERROR_REASON_DEADLINE_UNREACHABLE: _ErrorReason.ValueType  # 20
+    """RESOURCE_EXHAUSTED. So much waits for the model that the call could not be
+    answered before its deadline, or, if it has none, within the time that the
+    gateway lets calls wait. `google.rpc.RetryInfo` says when to try again.
+    Metadata: `model`.
+    """
+    ERROR_REASON_GATEWAY_BUSY: _ErrorReason.ValueType  # 21
+    """RESOURCE_EXHAUSTED. The gateway has more calls under way than it takes.
+    `google.rpc.RetryInfo` says when to try again.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Values of `google.rpc.ErrorInfo.reason`, in the domain `gapura`.
@@ -160,5 +170,15 @@ Metadata: `tenant`.
 ERROR_REASON_OPERATION_REFUSED: ErrorReason.ValueType  # 19
 """The servers refused what an operator asked for; code and message are their
 own.
+"""
+ERROR_REASON_DEADLINE_UNREACHABLE: ErrorReason.ValueType  # 20
+"""RESOURCE_EXHAUSTED. So much waits for the model that the call could not be
+answered before its deadline, or, if it has none, within the time that the
+gateway lets calls wait. `google.rpc.RetryInfo` says when to try again.
+Metadata: `model`.
+"""
+ERROR_REASON_GATEWAY_BUSY: ErrorReason.ValueType  # 21
+"""RESOURCE_EXHAUSTED. The gateway has more calls under way than it takes.
+`google.rpc.RetryInfo` says when to try again.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
