@@ -1,37 +1,42 @@
 """What a converter hands to the stages after it: a graph, and the model to prove it against."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from converters.signature import InputSpec, Rows
+from converters.signature import Feeds, InputSpec
 
 if TYPE_CHECKING:
     import onnx
 
-Native = Callable[[Rows], NDArray[np.float64]]
+Native: TypeAlias = Callable[[Feeds], Feeds]
+"""Answers a batch with the original model: arrays `[rows, …]` by the names of the outputs that it has."""
+
+OPSET = {"": 21, "ai.onnx.ml": 3}
+IR_VERSION = 10  # the newest that every supported runtime loads
+LOCALE = "C.UTF-8"  # of operators on texts: on every system, and lowers more than ASCII
+
+LABEL = "label"
+PROBABILITIES = "probabilities"
+SCORES = "scores"
+SCORE = "score"
+PREDICTION = "prediction"
+DISTANCES = "distances"
+TRANSFORMED = "transformed"
 
 
-class Task(Enum):
-    """What a model answers; the values are the names of its outputs, in order."""
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far two answers may lie apart: absolutely, or as a share of the native answer (at least of 1)."""
 
-    CLASSIFICATION = ("label", "probabilities")
-    REGRESSION = ("prediction",)
+    value: float
+    relative: bool
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the outputs."""
-        names: tuple[str, ...] = self.value
-        return names
 
-    @property
-    def score(self) -> str:
-        """The output that parity is judged on."""
-        return self.names[-1]
+BOUNDED = Tolerance(1e-5, relative=False)  # probabilities, and scores of that size
+UNBOUNDED = Tolerance(1e-4, relative=True)  # regressions, distances, decision values
+SINGLES = Tolerance(1e-3, relative=True)  # libraries that add large terms up in singles: near 0 few digits are left
+HALF = Tolerance(1e-2, relative=True)  # half floats keep three digits, and runtimes round them at other places
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +44,34 @@ class Graph:
     """A converted model that has not been proven yet.
 
     Attributes:
-        model: The graph as the converter wrote it, with the one input `input`.
-        native: Scores rows with the original model: [rows, columns] to [rows, scores].
-        task: Decides output names and tolerance.
-        labels: Names of the scores' columns: a classifier's classes, unless they are 0, 1, 2 …
+        model: The graph as the converter wrote it.
+        native: The original model. It takes the tensors that are served.
+        outputs: Names under which the graph's outputs are served, in order; none leaves its owner's.
+        tolerance: How far the answers may lie apart.
+        columns: Names of the elements of an output's row, by the output's name.
     """
 
     model: "onnx.ModelProto"
     native: Native
-    task: Task
-    labels: tuple[str, ...] = ()
+    outputs: tuple[str, ...]
+    tolerance: Tolerance
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Converter(Protocol):
     """Turns a model of one flavor into a graph."""
 
-    def __call__(self, model: Any, inputs: InputSpec) -> Graph:
+    def __call__(self, model: Any, inputs: InputSpec, rows: Feeds) -> Graph:
         """Converts `model`.
+
+        The graph's inputs are the served tensors by name, or one of any name in place of the columns, or a column each
+        in place of the matrix; their types may differ from the served ones where a cast loses nothing that the model
+        itself keeps.
+
+        Args:
+            model: The trained model.
+            inputs: What it takes.
+            rows: A few rows that it can answer.
 
         Raises:
             ConversionError: The model cannot be converted faithfully.

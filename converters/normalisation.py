@@ -1,115 +1,127 @@
-"""Gives a converted graph the outputs that are served: known names, true shapes, a free batch size."""
+"""Gives a converted graph the ends that are served: known names and types, true shapes, a free batch size."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from converters.errors import ConversionError
-from converters.graph import Graph
+from converters.graph import IR_VERSION, Graph
+from converters.intake import DATATYPES, connect
+from converters.layout import take
+from converters.operators import require_known
+from converters.rewiring import add_constant, append_behind, bypass_zipmaps, fresh, rename
 from converters.session import open_session, run
-from converters.signature import InputSpec, Signature, TensorSpec
+from converters.signature import Feeds, InputSpec, Signature, TensorSpec
 
-_BATCHES = (1, 2, 17)
-_DATATYPES: dict[int, str] = {
-    TensorProto.FLOAT: "FP32",
-    TensorProto.DOUBLE: "FP64",
-    TensorProto.INT32: "INT32",
-    TensorProto.INT64: "INT64",
-    TensorProto.BOOL: "BOOL",
-}
+BATCHES = (1, 2, 17)
 
 
-def normalise(graph: Graph, inputs: InputSpec) -> tuple[onnx.ModelProto, Signature]:
-    """Returns a copy of the graph with true outputs, and its signature.
+def normalise(graph: Graph, inputs: InputSpec, rows: Feeds) -> tuple[onnx.ModelProto, Signature]:
+    """Returns a copy of the graph with true ends, and its signature.
+
+    Args:
+        graph: What a converter made; its first dimensions are the batch.
+        inputs: What is served.
+        rows: 17 rows or more to try it on.
 
     Raises:
         ConversionError: An output cannot be served, or the graph fixes its batch size.
     """
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
-    names = graph.task.names
-    _refuse_unservable(model, names)
-    for output, name in zip(model.graph.output, names, strict=True):
-        _rename(model.graph, output, name)
-    for name in _flat_outputs(model, inputs):
+    model.ir_version = min(model.ir_version, IR_VERSION)
+    require_known(model)
+    bypass_zipmaps(model)
+    _refuse_collisions(inputs.tensors, graph.outputs)
+    connect(model.graph, inputs.tensors)
+    _name_outputs(model.graph, graph.outputs)
+    _refuse_unservable(model.graph)
+    for name in _flat_outputs(model, rows):
         _make_column(model.graph, name)
-    shapes = _row_shapes(model, inputs)
-    labels = {graph.task.score: graph.labels}
-    outputs = tuple(_declare(output, shapes[output.name], labels.get(output.name, ())) for output in model.graph.output)
+    shapes = _row_shapes(model, rows, free=any(dim < 0 for tensor in inputs.tensors for dim in tensor.dims))
+    outputs = tuple(_declare(output, shapes[output.name], graph.columns) for output in model.graph.output)
     onnx.checker.check_model(model)
-    return model, Signature((_input_of(model, inputs),), outputs)
+    return model, Signature(inputs.tensors, outputs)
 
 
-def _refuse_unservable(model: onnx.ModelProto, names: tuple[str, ...]) -> None:
-    outputs = model.graph.output
-    for output in outputs:
-        if output.type.WhichOneof("value") != "tensor_type":
-            raise ConversionError(f"output {output.name!r} is a sequence of maps (ZipMap): convert with zipmap off")
-        if output.type.tensor_type.elem_type not in _DATATYPES:
-            kind = TensorProto.DataType.Name(output.type.tensor_type.elem_type)
-            raise ConversionError(f"output {output.name!r} holds {kind}: train on classes that are whole numbers")
-    if len(outputs) != len(names):
-        found = ", ".join(output.name for output in outputs)
+def _name_outputs(graph: onnx.GraphProto, names: tuple[str, ...]) -> None:
+    """Names the outputs; a value inside the graph that has such a name gets out of the way."""
+    if len(graph.output) != len(names):
+        found = ", ".join(output.name for output in graph.output)
         raise ConversionError(f"the graph answers {found}; expected {', '.join(names)}")
+    inner = [fresh(graph, f"answer_{number}") for number in range(len(names))]
+    for output, name in zip(graph.output, inner, strict=True):
+        rename(graph, output.name, name)
+    for output, name, old in zip(graph.output, names, inner, strict=True):
+        rename(graph, name, fresh(graph, f"{name}_inner"))
+        rename(graph, old, name)
+        output.name = name
 
 
-def _rename(graph: onnx.GraphProto, output: onnx.ValueInfoProto, name: str) -> None:
-    """Renames an output wherever the graph's nodes mention it."""
-    old = output.name
-    for node in graph.node:
-        node.input[:] = [name if value == old else value for value in node.input]
-        node.output[:] = [name if value == old else value for value in node.output]
-    output.name = name
+def _refuse_collisions(inputs: tuple[TensorSpec, ...], outputs: tuple[str, ...]) -> None:
+    taken = {tensor.name for tensor in inputs} & set(outputs)
+    if taken:
+        raise ConversionError(
+            f"input {min(taken)!r} has the name of an output: rename it, and train or export the model again"
+        )
 
 
-def _probe(model: onnx.ModelProto, inputs: InputSpec) -> list[dict[str, NDArray[Any]]]:
-    """Answers for batches of 1, 2 and 17 rows of zeros."""
+def _refuse_unservable(graph: onnx.GraphProto) -> None:
+    for output in graph.output:
+        kind = output.type.WhichOneof("value")
+        if kind != "tensor_type":
+            raise ConversionError(f"output {output.name!r} is a {kind.removesuffix('_type')}, which is no tensor")
+        if output.type.tensor_type.elem_type not in DATATYPES:
+            held = TensorProto.DataType.Name(output.type.tensor_type.elem_type)
+            raise ConversionError(f"output {output.name!r} holds {held}, which cannot be served")
+
+
+def _probe(model: onnx.ModelProto, rows: Feeds) -> list[dict[str, NDArray[Any]]]:
+    """Answers for batches of 1, 2 and 17 rows."""
     session = open_session(model.SerializeToString())
-    return [run(session, np.zeros((rows, len(inputs.columns)), dtype=inputs.dtype)) for rows in _BATCHES]
+    return [dict(run(session, take(rows, slice(size)))) for size in BATCHES]
 
 
-def _flat_outputs(model: onnx.ModelProto, inputs: InputSpec) -> list[str]:
+def _flat_outputs(model: onnx.ModelProto, rows: Feeds) -> list[str]:
     """Outputs that are a plain list of values, one per row."""
-    return [name for name, answer in _probe(model, inputs)[-1].items() if answer.shape == _BATCHES[-1:]]
+    return [name for name, answer in _probe(model, rows)[-1].items() if answer.shape == BATCHES[-1:]]
 
 
 def _make_column(graph: onnx.GraphProto, name: str) -> None:
     """Turns the output `[rows]` into `[rows, 1]`."""
-    flat = f"{name}_flat"
-    for node in graph.node:
-        node.input[:] = [flat if value == name else value for value in node.input]
-        node.output[:] = [flat if value == name else value for value in node.output]
-    axes = f"{name}_axes"
-    graph.initializer.append(numpy_helper.from_array(np.array([1], dtype=np.int64), axes))
-    graph.node.append(helper.make_node("Unsqueeze", [flat, axes], [name], name=f"{name}_column"))
-    for output in graph.output:
-        if output.name == name:
-            output.type.tensor_type.ClearField("shape")
+    output = next(output for output in graph.output if output.name == name)
+    append_behind(graph, output, "Unsqueeze", add_constant(graph, f"{name}_axes", np.array([1], dtype=np.int64)))
 
 
-def _row_shapes(model: onnx.ModelProto, inputs: InputSpec) -> dict[str, tuple[int, ...]]:
-    """Dimensions of one row of every output, the same for every batch size."""
+def _row_shapes(model: onnx.ModelProto, rows: Feeds, *, free: bool) -> dict[str, tuple[int, ...]]:
+    """Dimensions of one row of every output, the same for every batch size.
+
+    Where inputs have dimensions of any size, `free`, so have the outputs for which the runtime infers none.
+    """
     shapes: dict[str, tuple[int, ...]] = {}
-    for rows, answers in zip(_BATCHES, _probe(model, inputs), strict=True):
+    for size, answers in zip(BATCHES, _probe(model, rows), strict=True):
         for name, answer in answers.items():
             row = shapes.setdefault(name, answer.shape[1:])
-            if answer.shape != (rows, *row):
-                raise ConversionError(f"output {name!r} has shape {list(answer.shape)} for a batch of {rows}")
-    return shapes
+            if answer.shape != (size, *row):
+                raise ConversionError(f"output {name!r} has shape {list(answer.shape)} for a batch of {size}")
+    if not free:
+        return shapes
+    inferred = {each.name: each.shape for each in open_session(model.SerializeToString()).get_outputs()}
+    return {name: _freed(row, inferred[name][1:]) for name, row in shapes.items()}
 
 
-def _declare(output: onnx.ValueInfoProto, row: tuple[int, ...], labels: tuple[str, ...]) -> TensorSpec:
+def _freed(row: tuple[int, ...], inferred: list[Any]) -> tuple[int, ...]:
+    known = inferred if len(inferred) == len(row) else [None] * len(row)
+    return tuple(size if isinstance(dim, int) else -1 for size, dim in zip(row, known, strict=True))
+
+
+def _declare(output: onnx.ValueInfoProto, row: tuple[int, ...], columns: Mapping[str, tuple[str, ...]]) -> TensorSpec:
     """Writes the true shape into the graph and returns the tensor."""
     elem_type = output.type.tensor_type.elem_type
-    output.CopyFrom(helper.make_tensor_value_info(output.name, elem_type, ["rows", *row]))
-    return TensorSpec(output.name, _DATATYPES[elem_type], row, labels)
-
-
-def _input_of(model: onnx.ModelProto, inputs: InputSpec) -> TensorSpec:
-    names = [value.name for value in model.graph.input]
-    if names != ["input"]:
-        raise ConversionError(f"the graph takes {', '.join(names)}; expected the one tensor 'input'")
-    return TensorSpec("input", inputs.datatype, (len(inputs.columns),), inputs.columns)
+    dims = [f"{output.name}_{axis}" if dim < 0 else dim for axis, dim in enumerate(row)]
+    output.CopyFrom(helper.make_tensor_value_info(output.name, elem_type, ["rows", *dims]))
+    return TensorSpec(output.name, DATATYPES[elem_type], row, columns.get(output.name, ()))

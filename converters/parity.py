@@ -1,165 +1,94 @@
-"""Proves that a graph answers as the original model does, row by row."""
+"""Proves that a graph answers as the original model does, row by row and batch by batch."""
 
-import json
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from converters.edge_rows import derive_edge_rows
+from converters.differences import measure
 from converters.errors import ConversionError
-from converters.graph import Graph, Task
-from converters.session import open_session, run
-from converters.signature import Rows
+from converters.graph import Native, Tolerance
+from converters.layout import count_rows, join, take
+from converters.normalisation import BATCHES
+from converters.report import ParityReport, WorstRow
+from converters.signature import Feeds, InputSpec
+from converters.trial import Trial
 
-_BATCHES = (1, 2, 17)
+_BATCH = 64
 _WORST = 5
-
-Scores = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How far two answers may lie apart: absolutely, or as a share of the native answer (at least of 1)."""
-
-    value: float
-    relative: bool
+_SHOWN = 12  # values of a tensor
 
 
-TOLERANCES = {Task.CLASSIFICATION: Tolerance(1e-5, relative=False), Task.REGRESSION: Tolerance(1e-4, relative=True)}
-
-
-@dataclass(frozen=True, slots=True)
-class WorstRow:
-    """A row with a large difference, and both answers to it.
-
-    Attributes:
-        index: Position among the sample's rows; edge rows follow them.
-        native: Scores of the original model.
-        onnx: Scores of the graph.
-    """
-
-    index: int
-    native: tuple[float, ...]
-    onnx: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ParityReport:
-    """Outcome of a proof.
-
-    Attributes:
-        rows: Rows compared, edge rows included.
-        edge_rows: How many of them were derived from the sample.
-        max_abs_diff: Largest absolute difference of a score; infinite when one side alone is NaN.
-        mean_abs_diff: Mean absolute difference.
-        tolerance: Largest difference that passes.
-        relative: Whether the tolerance is a share of the native score.
-        batch_max_abs_diff: Largest difference between a row alone and the same row in a batch.
-        batch_invariant: Whether that lies within the tolerance.
-        passed: Whether the model may ship.
-        worst: The rows with the largest differences, largest first.
-    """
-
-    rows: int
-    edge_rows: int
-    max_abs_diff: float
-    mean_abs_diff: float
-    tolerance: float
-    relative: bool
-    batch_max_abs_diff: float
-    batch_invariant: bool
-    passed: bool
-    worst: tuple[WorstRow, ...]
-
-    def to_json(self) -> str:
-        """Returns the report as an indented JSON object."""
-        return json.dumps(asdict(self), indent=2) + "\n"
-
-
-class ParityError(ConversionError):
-    """The graph does not agree with the model.
-
-    Attributes:
-        report: What was compared and where it differs.
-    """
-
-    def __init__(self, report: ParityReport) -> None:
-        """Words the message from `report`."""
-        self.report = report
-        reason = f"answers differ by up to {report.max_abs_diff:.3g} over {report.rows} rows"
-        if not report.batch_invariant:
-            reason = f"a row's answer depends on its batch by up to {report.batch_max_abs_diff:.3g}"
-        super().__init__(
-            f"ONNX and the model do not agree: {reason} (tolerance {report.tolerance:g}); trees that are fed doubles"
-            " need a CastTransformer(dtype=np.float32) as their first step"
-        )
-
-
-def compare(graph: Graph, content: bytes, sample: Rows) -> ParityReport:
-    """Scores the sample's rows and its edges with both and reports the differences.
+def compare(
+    answer: Native, trial: Trial, spec: InputSpec, tolerance: Tolerance, sizes: tuple[int, ...] = BATCHES
+) -> ParityReport:
+    """Scores the trial's rows with the graph and reports the differences.
 
     Args:
-        graph: Gives the native model and the task.
-        content: The normalised graph, serialised.
-        sample: `[rows, columns]` real rows in the model's type.
+        answer: The graph as a function of rows.
+        trial: Rows with the native answers.
+        spec: What the rows are.
+        tolerance: How far answers may lie apart.
+        sizes: Batches in which a row must be answered alike.
 
     Raises:
-        ConversionError: There is no row to compare, or one side cannot answer.
+        ConversionError: The graph cannot answer, or answers in other shapes.
     """
-    if not len(sample):
-        raise ConversionError("the parity sample has no rows")
-    edges = derive_edge_rows(sample)
-    rows = np.concatenate([sample, edges])
-    session, score = open_session(content), graph.task.score
-    native, onnx = graph.native(rows), _score(session, score, rows)
-    if native.shape != onnx.shape:
-        raise ConversionError(f"the model answers {native.shape[1]} scores a row, the graph {onnx.shape[1]}")
-    tolerance = TOLERANCES[graph.task]
-    drift = max(float(_differences(onnx, again).max()) for again in _rebatched(session, score, rows))
-    differences = _differences(native, onnx)
-    scale = np.maximum(1.0, np.abs(np.nan_to_num(native))) if tolerance.relative else np.ones_like(native)
-    batch_invariant = drift <= tolerance.value * float(scale.min())
+    answers = _answer(answer, trial.rows, _BATCH)
+    _require_shapes(trial.answers, answers)
+    differences = measure(trial.answers, answers, tolerance)
+    drifts = [measure(answers, _answer(answer, trial.rows, size), tolerance) for size in sizes]
+    drift = max((float(each.max()) for each in drifts), default=0.0)
     return ParityReport(
-        rows=len(rows),
-        edge_rows=len(edges),
+        rows=len(differences),
+        kinds=trial.kinds,
+        declined=trial.declined,
         max_abs_diff=float(differences.max()),
         mean_abs_diff=float(differences.mean()),
         tolerance=tolerance.value,
         relative=tolerance.relative,
         batch_max_abs_diff=drift,
-        batch_invariant=batch_invariant,
-        passed=batch_invariant and bool((differences <= tolerance.value * scale).all()),
-        worst=_worst(differences / scale, native, onnx),
+        batch_invariant=drift <= tolerance.value,
+        passed=drift <= tolerance.value and float(differences.max()) <= tolerance.value,
+        worst=_worst(differences, trial, answers, spec),
     )
 
 
-def _score(session: onnxruntime.InferenceSession, name: str, rows: Rows) -> Scores:
-    scores: Scores = run(session, rows)[name].astype(np.float64).reshape(len(rows), -1)
-    return scores
+def _answer(answer: Native, rows: Feeds, size: int) -> Feeds:
+    """The rows answered in batches of one size."""
+    return join([answer(take(rows, slice(at, at + size))) for at in range(0, count_rows(rows), size)])
 
 
-def _rebatched(session: onnxruntime.InferenceSession, name: str, rows: Rows) -> list[Scores]:
-    """The same rows answered in batches of 1, 2 and 17."""
-    return [
-        np.concatenate([_score(session, name, rows[start : start + size]) for start in range(0, len(rows), size)])
-        for size in _BATCHES
-    ]
+def _require_shapes(native: Feeds, answers: Feeds) -> None:
+    for name, answer in native.items():
+        found = answers[name].shape if name in answers else None
+        if found is None or answer.size != answers[name].size:
+            row = list(found[1:]) if found else "nothing"
+            raise ConversionError(f"the model answers {list(answer.shape[1:])} as {name!r}, the graph {row}")
 
 
-def _differences(left: Scores, right: Scores) -> Scores:
-    """Absolute differences; two NaN or two equal infinities agree, a lone one differs without bound."""
-    with np.errstate(invalid="ignore"):
-        differences = np.abs(left - right)
-    same = (left == right) | (np.isnan(left) & np.isnan(right))
-    return np.where(same, 0.0, np.where(np.isnan(differences), np.inf, differences))
-
-
-def _worst(differences: Scores, native: Scores, onnx: Scores) -> tuple[WorstRow, ...]:
-    by_row: NDArray[Any] = differences.max(axis=1)
-    order = np.argsort(by_row)[::-1][:_WORST]
+def _worst(differences: NDArray[np.float64], trial: Trial, answers: Feeds, spec: InputSpec) -> tuple[WorstRow, ...]:
+    order = np.argsort(-differences, kind="stable")[:_WORST]
     return tuple(
-        WorstRow(int(row), tuple(native[row].tolist()), tuple(onnx[row].tolist())) for row in order if by_row[row] > 0
+        WorstRow(
+            index=int(row),
+            kind=trial.kind_of(int(row)),
+            difference=float(differences[row]),
+            inputs=_show_inputs(trial.rows, int(row), spec),
+            native={name: _show(answer[row]) for name, answer in trial.answers.items()},
+            onnx={name: _show(answers[name][row]) for name in trial.answers},
+        )
+        for row in order
+        if differences[row] > 0
     )
+
+
+def _show_inputs(rows: Feeds, row: int, spec: InputSpec) -> dict[str, Any]:
+    if spec.is_matrix:
+        return dict(zip(spec.columns, _show(rows[spec.tensors[0].name][row], len(spec.columns)), strict=True))
+    return {name: _show(array[row])[0] if array[row].size == 1 else _show(array[row]) for name, array in rows.items()}
+
+
+def _show(values: NDArray[Any], most: int = _SHOWN) -> list[Any]:
+    """Values that JSON can hold."""
+    return [None if each != each else each for each in np.ravel(values)[:most].tolist()]  # noqa: PLR0124 - NaN is not itself

@@ -1,23 +1,24 @@
-"""Which models convert, how exactly, and what is said about those that do not."""
-
-from typing import Any
+"""What a conversion holds, whatever library its model is of."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from skl2onnx.sklapi import CastTransformer
-from sklearn.cluster import KMeans
-from sklearn.ensemble import (
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-)
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder
 
-from converters import ConversionError, InputSpec, ParityError, TensorSpec, convert
+from converters import MAX_BATCH_SIZE, Conversion, ConversionError, TensorSpec, convert
 from converters.session import open_session, run
-from tests.converters.samples import COLUMNS, DOUBLES, FLOATS, boosted_trees, draw_rows, label
+from tests.converters.samples import (
+    COLUMNS,
+    DOUBLES,
+    FLOATS,
+    boosted_trees,
+    customers,
+    draw_rows,
+    outputs_of,
+)
 
 ROWS = draw_rows()
 GAPS = draw_rows(missing=True)
@@ -25,111 +26,89 @@ TREES = boosted_trees(ROWS)
 TREES_WITH_GAPS = boosted_trees(GAPS)
 
 
-def forest() -> RandomForestClassifier:
-    return RandomForestClassifier(10, random_state=0)
+@pytest.fixture(scope="module")
+def conversion() -> Conversion:
+    return convert(TREES_WITH_GAPS, DOUBLES, GAPS)
 
 
-def test_boosted_trees_take_one_tensor_in_the_order_of_the_signature() -> None:
-    signature = convert(TREES_WITH_GAPS, "sklearn", DOUBLES, GAPS).signature
-    assert signature.inputs == (TensorSpec("input", "FP64", (4,), COLUMNS),)
-    assert signature.outputs == (TensorSpec("label", "INT64", (1,)), TensorSpec("probabilities", "FP32", (2,)))
+def test_boosted_trees_take_one_tensor_in_the_order_of_the_signature(conversion: Conversion) -> None:
+    assert conversion.signature.inputs == (TensorSpec("input", "FP64", (4,), COLUMNS),)
+    assert outputs_of(conversion) == [("label", "INT64", (1,)), ("probabilities", "FP32", (2,))]
+    assert conversion.max_batch_size == MAX_BATCH_SIZE
 
 
-def test_a_proof_covers_all_real_rows_and_the_edges() -> None:
-    report = convert(TREES_WITH_GAPS, "sklearn", DOUBLES, GAPS).report
-    assert report.rows == len(GAPS) + report.edge_rows
-    assert report.edge_rows == 1 + 3 * len(COLUMNS) + 1  # the last column can be missing
-    assert report.max_abs_diff < 1e-6
+def test_a_proof_covers_all_real_rows_and_the_edges(conversion: Conversion) -> None:
+    assert conversion.report.kinds == {"real": 1200, "extreme": 1 + 3 * len(COLUMNS), "missing": 1}
+    assert conversion.report.rows == sum(conversion.report.kinds.values())
+    assert conversion.report.max_abs_diff < 1e-6
 
 
-def test_an_answer_does_not_depend_on_the_batch_that_carries_it() -> None:
-    session = open_session(convert(TREES_WITH_GAPS, "sklearn", DOUBLES, GAPS).onnx_bytes)
-    whole = run(session, GAPS[:255])
+def test_too_few_real_rows_are_topped_up_to_a_thousand() -> None:
+    kinds = convert(TREES, DOUBLES, ROWS[:50]).report.kinds
+    assert (kinds["real"], kinds["drawn"]) == (50, 950)
+
+
+def test_without_a_sample_rows_are_drawn_from_the_signature() -> None:
+    assert convert(TREES, DOUBLES).report.kinds["drawn"] == 1000
+
+
+def test_an_answer_does_not_depend_on_the_batch_that_carries_it(conversion: Conversion) -> None:
+    session = open_session(conversion.onnx)
+    whole = run(session, {"input": GAPS[:255]})
     for size in (1, 2, 3, 17, 64):
-        parts = [run(session, GAPS[start : min(start + size, 255)]) for start in range(0, 255, size)]
+        parts = [run(session, {"input": GAPS[start : min(start + size, 255)]}) for start in range(0, 255, size)]
         for name, answer in whole.items():
             assert np.array_equal(np.concatenate([part[name] for part in parts]), answer)
 
 
 def test_the_same_model_converts_to_the_same_bytes() -> None:
-    first, second = (convert(TREES, "sklearn", DOUBLES, ROWS).onnx_bytes for _ in range(2))
+    first, second = (convert(TREES, DOUBLES, ROWS).onnx for _ in range(2))
     assert first == second
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        make_pipeline(StandardScaler(), LogisticRegression()),
-        make_pipeline(CastTransformer(dtype=np.float32), forest()),
-        make_pipeline(StandardScaler(), CastTransformer(dtype=np.float32), forest()),
-    ],
-    ids=["logistic", "forest", "scaled forest"],
-)
-def test_classifiers_agree(model: Any) -> None:
-    conversion = convert(model.fit(ROWS, label(ROWS)), "sklearn", DOUBLES, ROWS)
-    assert [output.name for output in conversion.signature.outputs] == ["label", "probabilities"]
-    assert conversion.report.passed
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        LinearRegression(),
-        make_pipeline(CastTransformer(dtype=np.float32), GradientBoostingRegressor(n_estimators=20)),
-    ],
-    ids=["linear", "boosted"],
-)
-def test_regressors_agree_relative_to_their_answer(model: Any) -> None:
-    conversion = convert(model.fit(ROWS, ROWS[:, 0] * 3 + ROWS[:, 1]), "sklearn", DOUBLES, ROWS)
-    assert [(output.name, output.dims) for output in conversion.signature.outputs] == [("prediction", (1,))]
-    assert conversion.report.relative
-
-
 def test_float_columns_travel_as_floats() -> None:
-    trees = HistGradientBoostingClassifier(max_iter=2).fit(ROWS.astype(np.float32), label(ROWS))
-    assert convert(trees, "sklearn", FLOATS, ROWS).signature.inputs[0].datatype == "FP32"
+    trees = boosted_trees(ROWS.astype(np.float32))
+    assert convert(trees, FLOATS, ROWS).signature.inputs[0].datatype == "FP32"
 
 
-def test_trees_that_were_fed_doubles_fail_the_proof() -> None:
-    """Whole numbers, once scaled, lie on the thresholds: rounded to singles, some take the other branch."""
-    rows = np.where([False, True, False, False], ROWS.round(), ROWS)
-    scaled = make_pipeline(StandardScaler(), forest()).fit(rows, label(ROWS))
-    with pytest.raises(ParityError, match="CastTransformer") as refused:
-        convert(scaled, "sklearn", DOUBLES, rows)
-    assert refused.value.report.max_abs_diff > 1e-3
-    assert refused.value.report.worst[0].native != refused.value.report.worst[0].onnx
+def test_golden_rows_are_real_and_their_answers_the_models_own(conversion: Conversion) -> None:
+    golden = conversion.golden
+    assert np.array_equal(golden.inputs["input"], GAPS[:64], equal_nan=True)
+    assert np.array_equal(golden.answers["label"][:, 0], TREES_WITH_GAPS.predict(GAPS[:64]))
+    assert np.abs(golden.answers["probabilities"] - TREES_WITH_GAPS.predict_proba(GAPS[:64])).max() < 1e-6
+    assert (golden.tolerance, golden.relative, golden.batched) == (1e-5, False, True)
 
 
-@pytest.mark.parametrize(
-    ("model", "inputs", "advice"),
-    [
-        (TREES, InputSpec(COLUMNS, ("FP64", "FP64", "INT64", "FP64")), "'debt' is INT64.*cast"),
-        (TREES, InputSpec(COLUMNS, ("BYTES",) * 4), "'income' is BYTES"),
-        (TREES, InputSpec((), ()), "no input columns"),
-        (HistGradientBoostingClassifier(max_iter=2).fit(ROWS, label(ROWS)), DOUBLES, "fed doubles.*CastTransformer"),
-        (KMeans(2).fit(ROWS), DOUBLES, "neither a regressor nor a classifier"),
-        (LogisticRegression(), DOUBLES, "not fitted"),
-        ({"a": "dictionary"}, DOUBLES, "not a scikit-learn estimator"),
-        (LogisticRegression().fit(ROWS, np.where(label(ROWS) > 0, "good", "bad")), DOUBLES, "whole numbers"),
-    ],
-)
-def test_a_refusal_says_what_to_change(model: Any, inputs: InputSpec, advice: str) -> None:
-    with pytest.raises(ConversionError, match=advice):
-        convert(model, "sklearn", inputs, ROWS)
+def test_a_conversion_survives_its_files(conversion: Conversion) -> None:
+    files = conversion.to_files()
+    assert sorted(files) == ["golden.npz", "model.onnx", "parity.json", "signature.json"]
+    again = Conversion.from_files(files)
+    assert (again.onnx, again.signature, again.report) == (conversion.onnx, conversion.signature, conversion.report)
+    assert again.to_files().keys() == files.keys()
+    for name, array in conversion.golden.inputs.items():
+        assert np.array_equal(again.golden.inputs[name], array, equal_nan=True)
 
 
-def test_categorical_splits_are_refused() -> None:
-    rows = np.abs(ROWS).round()[:, [3, 1, 2, 0]]
-    trees = HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]).fit(rows, label(ROWS))
-    with pytest.raises(ConversionError, match=r"categorical_features.*encode"):
-        convert(make_pipeline(CastTransformer(dtype=np.float32), trees), "sklearn", DOUBLES, rows)
+def test_texts_survive_the_files_too() -> None:
+    table, left = customers()
+    table = table[["contract", "region", "months"]].assign(region=table["region"].replace("north", "ends in zero\0"))
+
+    columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["contract"]), ("drop", ["region"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(table, np.where(left, "left", "stayed"))
+    kept = convert(model, sample=table)
+    again = Conversion.from_files(kept.to_files()).golden
+    for name, array in {**kept.golden.inputs, **kept.golden.answers}.items():
+        assert np.array_equal({**again.inputs, **again.answers}[name], array)
 
 
-def test_an_unknown_flavor_is_told_which_are_known() -> None:
-    with pytest.raises(ConversionError, match=r"'prophet'.*supported: sklearn"):
-        convert(TREES, "prophet", DOUBLES, ROWS)
+@pytest.mark.parametrize("name", ["model.onnx", "parity.json", "signature.json", "golden.npz"])
+def test_damaged_files_are_told(conversion: Conversion, name: str) -> None:
+    files = conversion.to_files()
+    del files[name]
+    with pytest.raises(ConversionError, match="the kept conversion is damaged"):
+        Conversion.from_files(files)
 
 
-def test_a_sample_of_another_width_is_refused() -> None:
-    with pytest.raises(ConversionError, match=r"\[1200, 3\], the model 4 columns"):
-        convert(TREES, "sklearn", DOUBLES, ROWS[:, :3])
+def test_a_sample_may_be_a_table_with_its_columns_in_another_order() -> None:
+    table = pd.DataFrame(GAPS, columns=list(COLUMNS)).assign(more=0.0)[["visits", "more", "income", "debt", "age"]]
+    assert np.array_equal(convert(TREES_WITH_GAPS, DOUBLES, table).golden.inputs["input"], GAPS[:64], equal_nan=True)
