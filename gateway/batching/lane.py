@@ -6,59 +6,122 @@ from collections.abc import Sequence
 from functools import partial
 from time import perf_counter
 
-from gateway.batching.waiting import LaneLimits, Waiting, WaitingCalls, expired
-from gateway.errors import ModelFailed
+from gateway.batching.admission import MARGIN_SHARE, Admission, LaneLimits
+from gateway.batching.call import Batch, WaitingCall
+from gateway.batching.conduct import Conduct, conduct_of
+from gateway.batching.pace import Pace
+from gateway.batching.slots import Slots
+from gateway.batching.waiting import WaitingCalls
+from gateway.errors import DeadlineExceeded, GatewayError, ModelFailed, Overloaded, Unavailable
 from gateway.interfaces import Backend
-from gateway.tensors import merge, split
-from gateway.types import ModelVersion, Statistics, Tensors, Timing
+from gateway.tensors import merge, split, wanted
+from gateway.types import ModelVersion, Priority, Statistics, Tensors, Timing
 
 # Turns of the event loop without a new call before a batch leaves. With 64 callers of a 200-tree model behind grpcio,
 # 1 turn gave batches of 2.6 rows, 12 turns 12.6 and 32 turns 21.5 (6.7 and 11.9 where the callers were threads), and
-# with them up to a third more calls a second. One caller alone saw no change.
-QUIET_TURNS = 32
+# with them up to a third more calls a second. After several calls in a row without company nobody is waited for: to one
+# caller 32 turns add 80 µs.
+QUIET_TURNS, ALONE_AFTER = 32, 16
 
 # Turns that a call waits at most while a slot is free: more calls never stop coming when the load is too high.
 MOST_TURNS = 256
+
+# For this long after a call of the highest class the next one is expected. Others then leave in batches that take half
+# as long again as one of a single row at most, one on each node, so that it finds little before it.
+HURRIED_SECONDS, HURRIED_BATCH = 1.0, 1.5
 
 # A batch that all its callers have left may still take this long. To stop short ones would gain nothing, and bursts of
 # cancelled calls have brought down tritonserver 2.51.
 ABANDONED_SECONDS = 3.0
 
 # Callers are told this much before their deadline, so that the reason still reaches them.
-MARGIN_SHARE, MOST_MARGIN_SECONDS = 0.1, 0.1
+MOST_MARGIN_SECONDS = 0.1
 
 
 class Lane:
-    """The calls of one model version."""
+    """The calls of one model version.
+
+    Args:
+        backend: Computes the batches.
+        version: The version.
+        limits: What the lane takes.
+    """
 
     def __init__(self, backend: Backend, version: ModelVersion, limits: LaneLimits) -> None:
         self.statistics = Statistics()
         self._backend = backend
         self._version = version
-        self._free_slots = limits.slots
-        self._waiting = WaitingCalls(version, limits, self.statistics)
+        self._waiting = WaitingCalls(version.max_batch_size, limits.queue_seconds)
+        self._pace = Pace()
+        self._slots = Slots(limits.slots, self._pace)
+        self._admission = Admission(version, limits, self._waiting, self._pace, self._slots)
+        self._conduct: Conduct | None = None
         self._gathering = False
+        self._alone_in_a_row = 0
+        self._hurried_until = 0.0
         self._batches: set[asyncio.Task[None]] = set()
 
-    def submit(self, inputs: Tensors, deadline: float | None) -> asyncio.Future[Tensors]:
-        """Puts a call in the lane; the future gets its outputs or its error.
+    def submit(self, inputs: Tensors, deadline: float | None, tenant: str, priority: Priority) -> WaitingCall:
+        """Puts a call in the lane; its future gets its outputs or its error.
 
         Raises:
-            Overloaded: Too much waits already.
+            Overloaded: Too much waits already, or the call could not be answered in time.
         """
-        call = self._waiting.add(inputs, deadline)
-        self._gather()
-        return call.outputs
+        loop, size = asyncio.get_running_loop(), sum(map(len, inputs.data))
+        now, kind = loop.time(), (inputs.shapes, inputs.terms)
+        if self._conduct is None:
+            self._learn_conduct()
+        if self._conduct is None or self._conduct.one_at_a_time:
+            tenant, priority = "", Priority.NORMAL  # in order, whoever asks
+        call = WaitingCall(inputs, deadline, tenant, priority, perf_counter(), loop.create_future(), size, kind)
+        try:
+            self._admission.check(call, now)
+        except Overloaded:
+            self.statistics.refused += 1
+            self.statistics.failed.add(0.0)
+            raise
+        if priority is Priority.HIGH:
+            self._hurried_until = now + HURRIED_SECONDS
+        if self._alone and self._slots.free and not self._waiting:
+            self._send(Batch([call]))
+        else:
+            self._waiting.add(call, now)
+            self._gather()
+        return call
+
+    def leave(self, call: WaitingCall) -> None:
+        """Lets go of a call whose caller has gone."""
+        if not call.outputs.cancelled():
+            return  # it had its answer already
+        if call.is_late(asyncio.get_running_loop().time()):
+            self.statistics.expired += 1
+        else:
+            self.statistics.cancelled += 1
+        self.statistics.failed.add(perf_counter() - call.arrived)
+        if call.waits:
+            self._waiting.remove(call)
+        elif call.batch is not None:
+            self._stop_if_abandoned(call.batch)
 
     async def drain(self) -> None:
         """Waits until every call in the lane has its answer."""
         while self._waiting or self._batches:
             await asyncio.sleep(0)
-            await asyncio.gather(*self._batches, return_exceptions=True)
+            if self._batches:
+                await asyncio.wait(self._batches)
+
+    @property
+    def _alone(self) -> bool:
+        """Says whether no call had company of late."""
+        return self._alone_in_a_row >= ALONE_AFTER
 
     def _gather(self) -> None:
         """Starts to count quiet turns, unless that is under way or no slot is free."""
-        if self._waiting and self._free_slots and not self._gathering:
+        if not self._waiting or not self._slots.free or self._gathering:
+            return
+        if self._alone:
+            self._dispatch()
+        else:
             self._gathering = True
             self._turn(len(self._waiting), QUIET_TURNS, MOST_TURNS)
 
@@ -66,105 +129,173 @@ class Lane:
         """Lets the loop turn again, or sends what has gathered; a new call starts the count anew."""
         waiting = len(self._waiting)
         quiet_left = quiet_left - 1 if waiting == seen else QUIET_TURNS
-        if quiet_left and turns_left and self._waiting.rows < self._version.max_batch_size:
+        if quiet_left and turns_left and self._waiting.rows < self._waiting.most_rows:
             asyncio.get_running_loop().call_soon(self._turn, waiting, quiet_left, turns_left - 1)
         else:
             self._gathering = False
             self._dispatch()
 
     def _dispatch(self) -> None:
-        while self._free_slots and (batch := self._waiting.take_batch()):
-            self._free_slots -= 1
-            task = asyncio.create_task(self._run(batch))
-            self._batches.add(task)
-            task.add_done_callback(self._batches.discard)
-            abandoned = partial(stop_later_if_abandoned, task, batch)
-            for call in batch:
-                call.outputs.add_done_callback(abandoned)
+        """Sends batches for as long as slots are free and calls wait."""
+        now = asyncio.get_running_loop().time()
+        self._admission.forget()
+        self._hurry(hurried=now < self._hurried_until and not self._waiting.mostly_urgent)
+        while self._slots.free and self._waiting:
+            answered_at = now + self._slots.wait_seconds + self._pace.seconds(self._waiting.most_rows)
+            batch, late = self._waiting.take_batch(now, answered_at)
+            self._expire(late)
+            if batch is not None:
+                self._send(batch)
 
-    async def _run(self, batch: list[Waiting]) -> None:
-        """Answers a batch; it keeps its slot for as long as the backend works on it, whoever still waits."""
-        timer = self._fail_in_time(batch)
-        try:
-            await self._answer(batch)
-        finally:
-            if timer is not None:
-                timer.cancel()
-            self._free_slots += 1
-            self._gather()
+    def _hurry(self, *, hurried: bool) -> None:
+        """Keeps batches short, or lets them grow."""
+        self._slots.hurried = hurried
+        most = self._version.max_batch_size
+        if hurried:
+            most = max(int(min(self._pace.rows_within(HURRIED_BATCH * self._pace.seconds(1)), most)), 1)
+        self._waiting.most_rows = most
 
-    def _fail_in_time(self, batch: Sequence[Waiting]) -> asyncio.TimerHandle | None:
+    def _send(self, batch: Batch) -> None:
+        """Lets a batch leave; it keeps its slot for as long as the backend works on it, whoever still waits."""
+        found_idle = self._slots.take()
+        self._alone_in_a_row = self._alone_in_a_row + 1 if len(batch.calls) == 1 else 0
+        for call in batch.calls:
+            call.batch = batch
+        batch.task = asyncio.create_task(self._answer(batch.calls, found_idle=found_idle))
+        self._batches.add(batch.task)
+        batch.task.add_done_callback(partial(self._end, batch, self._expire_in_time(batch)))
+
+    def _end(self, batch: Batch, timer: asyncio.TimerHandle | None, task: asyncio.Task[None]) -> None:
+        """Gives back the slot; calls that have no answer, since their batch was stopped, fail."""
+        if timer is not None:
+            timer.cancel()
+        self._batches.discard(task)
+        self._slots.taken -= 1
+        self._admission.forget()
+        if not batch.abandoned:
+            self._fail(batch.calls, stopped(self._version))
+        batch.calls.clear()  # they refer to it, and it to them
+        self._gather()
+
+    def _expire_in_time(self, batch: Batch) -> asyncio.TimerHandle | None:
         """Sees to it that callers learn why they got no answer, a moment before the last of them stops waiting."""
-        deadline, loop = latest_deadline(batch), asyncio.get_running_loop()
+        deadline, loop = latest_deadline(batch.calls), asyncio.get_running_loop()
         if deadline is None:
             return None
         margin = min((deadline - loop.time()) * MARGIN_SHARE, MOST_MARGIN_SECONDS)
-        return loop.call_at(deadline - margin, self._fail, batch, expired())
+        return loop.call_at(deadline - margin, self._expire_batch, batch)
 
-    async def _answer(self, batch: Sequence[Waiting]) -> None:
-        """Answers every call of the batch; if the model fails, each is tried apart, so that only the culprit fails."""
+    def _expire_batch(self, batch: Batch) -> None:
+        self._expire(batch.calls)
+        self._stop_if_abandoned(batch)
+
+    def _stop_if_abandoned(self, batch: Batch) -> None:
+        """Stops a batch that nobody awaits any more, if it takes long."""
+        if batch.task is not None and batch.abandoned:
+            asyncio.get_running_loop().call_later(ABANDONED_SECONDS, batch.task.cancel)
+
+    async def _answer(self, calls: Sequence[WaitingCall], *, found_idle: bool = False, again: bool = False) -> None:
+        """Answers calls together; if the model fails, each half of them, so that in the end only the culprit fails."""
         started = perf_counter()
         try:
-            answers = await self._infer(batch)
+            answers = await self._infer(calls, found_idle=found_idle)
         except ModelFailed as error:
-            if len(batch) == 1:
-                self._fail(batch, error)
+            if len(calls) == 1:
+                self._fail(calls, error)
             else:
-                await self._answer_apart(batch)
+                self.statistics.retried += 0 if again else len(calls)
+                await self._answer_awaited(calls[: len(calls) // 2])
+                await self._answer_awaited(calls[len(calls) // 2 :])
             return
         except Exception as error:  # noqa: BLE001 - whatever the backend raises is these calls' answer
-            self._fail(batch, error)
+            self._fail(calls, error)
             return
-        ended = perf_counter()
-        for call, outputs in zip(batch, answers, strict=True):
-            if not call.outputs.done():
-                call.outputs.set_result(outputs)
-                self.statistics.succeeded.add(ended - call.arrived)
-                self.statistics.queued.add(started - call.arrived)
+        self._succeed(calls, answers, started)
 
-    async def _answer_apart(self, batch: Sequence[Waiting]) -> None:
-        self.statistics.retried += len(batch)
+    async def _answer_awaited(self, calls: Sequence[WaitingCall]) -> None:
+        """Answers those of some calls that are still awaited."""
         now = asyncio.get_running_loop().time()
-        for call in batch:
-            if not call.outputs.done() and not self._waiting.expire(call, now):
-                await self._answer([call])
+        self._expire([call for call in calls if call.is_late(now)])
+        awaited = [call for call in calls if not call.outputs.done()]
+        if awaited:
+            await self._answer(awaited, again=True)
 
-    async def _infer(self, batch: Sequence[Waiting]) -> list[Tensors]:
-        """Sends a batch to the backend, and cuts its answer.
+    async def _infer(self, calls: Sequence[WaitingCall], *, found_idle: bool) -> list[Tensors]:
+        """Sends calls to the backend as one batch, and cuts its answer.
 
         Raises:
             Exception: Whatever the backend raises.
         """
-        inputs = merge([call.inputs for call in batch])
+        inputs = merge([call.inputs for call in calls])
         started, self.statistics.last_call = perf_counter(), time.time()
-        outputs = await self._backend.infer(self._version, inputs, latest_deadline(batch))
+        outputs = await self._backend.infer(self._version, inputs, latest_deadline(calls))
         if outputs.rows != inputs.rows:
             problem = f"answered {outputs.rows} rows to {inputs.rows}"
             raise ModelFailed(self._version.model, self._version.number, problem)
-        self._count(inputs.rows, perf_counter() - started)
-        return split(outputs, self._version.signature.outputs, [call.inputs.rows for call in batch])
+        self._learn(inputs.rows, perf_counter() - started, found_idle=found_idle)
+        return split(outputs, wanted(self._version, inputs.terms), [call.inputs.rows for call in calls])
 
-    def _count(self, rows: int, seconds: float) -> None:
+    def _learn(self, rows: int, seconds: float, *, found_idle: bool) -> None:
+        """Counts a batch that the backend answered."""
         self.statistics.rows += rows
         self.statistics.computed.add(seconds)
         self.statistics.batch_sizes.setdefault(rows, Timing()).add(seconds)
+        places, calls_wait = self._backend.places(self._version), bool(self._waiting)
+        self._slots.observe(rows, seconds, places, found_idle=found_idle, calls_wait=calls_wait)
 
-    def _fail(self, batch: Sequence[Waiting], error: Exception) -> None:
+    def _learn_conduct(self) -> None:
+        """Reads how the model wants its calls, once a node has told; until then they go in order, whoever asks."""
+        try:
+            self._conduct = conduct_of(self._backend.config(self._version))
+        except GatewayError:
+            return
+        self._waiting.alone = self._conduct.alone or not self._version.max_batch_size
+        self._waiting.in_order = self._conduct.in_order
+        if self._conduct.one_at_a_time:
+            self._slots.fix(1)
+
+    def _succeed(self, calls: Sequence[WaitingCall], answers: Sequence[Tensors], started: float) -> None:
+        """Gives calls their answers, except those that nobody awaits any more."""
+        arrived = [call.arrived for call in calls if not call.outputs.done()]
+        count, ended = len(arrived), perf_counter()
+        self.statistics.succeeded.add(count * ended - sum(arrived), count)
+        self.statistics.queued.add(count * started - sum(arrived), count)
+        for call, outputs in zip(calls, answers, strict=True):
+            if not call.outputs.done():
+                call.outputs.set_result(outputs)
+
+    def _fail(self, calls: Sequence[WaitingCall], error: Exception) -> None:
         """Gives calls their error, except those that nobody awaits any more."""
         now = perf_counter()
-        for call in batch:
+        for call in calls:
             if not call.outputs.done():
                 call.outputs.set_exception(error)
                 self.statistics.failed.add(now - call.arrived)
 
+    def _expire(self, calls: Sequence[WaitingCall]) -> None:
+        """Fails calls whose deadline has passed."""
+        if calls:
+            self.statistics.expired += sum(not call.outputs.done() for call in calls)
+            self._fail(calls, expired())
 
-def stop_later_if_abandoned(task: asyncio.Task[None], batch: Sequence[Waiting], _: asyncio.Future[Tensors]) -> None:
-    """Stops a batch that nobody awaits any more if it takes long."""
-    if all(call.outputs.cancelled() for call in batch):
-        asyncio.get_running_loop().call_later(ABANDONED_SECONDS, task.cancel)
 
-
-def latest_deadline(batch: Sequence[Waiting]) -> float | None:
-    """Returns when the last caller of a batch stops waiting; None when one waits for ever."""
-    deadlines = [call.deadline for call in batch]
+def latest_deadline(calls: Sequence[WaitingCall]) -> float | None:
+    """Returns when the last of some callers stops waiting; None when one waits for ever."""
+    deadlines = [call.deadline for call in calls]
     return None if None in deadlines else max(deadlines)  # type: ignore[type-var] # there is no None among them
+
+
+def expired() -> GatewayError:
+    """The error of a call whose deadline passed in the lane."""
+    return DeadlineExceeded(
+        "DEADLINE_EXCEEDED", "the deadline passed before the model could answer; allow more time or send less load"
+    )
+
+
+def stopped(version: ModelVersion) -> GatewayError:
+    """The error of a call whose batch was stopped from outside."""
+    return Unavailable(
+        "NODES_UNAVAILABLE",
+        f"model '{version.model}' version {version.number} was stopped while it worked on the call; send it again",
+        model=version.model,
+    )

@@ -1,10 +1,13 @@
 """A backend that merges calls for another backend: one lane per model version."""
 
+import asyncio
+from collections.abc import AsyncGenerator
+
+from gateway.batching.admission import LaneLimits
 from gateway.batching.lane import Lane
-from gateway.batching.waiting import LaneLimits
 from gateway.errors import Unavailable
 from gateway.interfaces import Backend
-from gateway.types import ModelVersion, Statistics, Tensors
+from gateway.types import ModelVersion, Priority, Response, Statistics, Tensors
 
 
 class Lanes:
@@ -30,7 +33,8 @@ class Lanes:
         lane = self._lanes.pop(version, None)
         if lane is not None:
             await lane.drain()
-        await self._backend.unload(version)
+        if version not in self._lanes:  # else it was loaded again meanwhile
+            await self._backend.unload(version)
 
     def config(self, version: ModelVersion) -> bytes:
         """Returns the serialised `inference.ModelConfig` of a loaded version."""
@@ -39,6 +43,18 @@ class Lanes:
     def ready(self, version: ModelVersion) -> bool:
         """Says whether a loaded version can answer now."""
         return self._backend.ready(version)
+
+    def places(self, version: ModelVersion) -> int:
+        """Returns how many batches of a loaded version can be computed side by side now; at least 1."""
+        return self._backend.places(version)
+
+    def streams(self, version: ModelVersion) -> bool:
+        """Says whether a loaded version is decoupled: its calls take no part in a lane."""
+        return self._backend.streams(version)
+
+    def stream(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> AsyncGenerator[Response, None]:
+        """Yields the responses of a decoupled version to one request, as they come."""
+        return self._backend.stream(version, inputs, deadline)
 
     async def operate(self, operation: str, request: bytes) -> bytes:
         """Does what an operator asks of the servers.
@@ -53,11 +69,19 @@ class Lanes:
         lane = self._lanes.get(version)
         return lane.statistics if lane else Statistics()
 
-    async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
+    async def infer(
+        self,
+        version: ModelVersion,
+        inputs: Tensors,
+        deadline: float | None,
+        tenant: str = "",
+        priority: Priority = Priority.NORMAL,
+    ) -> Tensors:
         """Answers a call, together with those that wait beside it.
 
         Raises:
             Unavailable: The version was unloaded since the caller chose it.
+            Overloaded: Too much waits already, or the call could not be answered by its deadline.
         """
         if not inputs.rows:
             return Tensors(0, (), ())
@@ -68,7 +92,12 @@ class Lanes:
                 f"'{version.model}' version {version.number} was just replaced; send the call again",
                 model=version.model,
             )
-        return await lane.submit(inputs, deadline)
+        call = lane.submit(inputs, deadline, tenant, priority)
+        try:
+            return await call.outputs
+        except asyncio.CancelledError:
+            lane.leave(call)
+            raise
 
     async def close(self) -> None:
         """Closes the backend."""

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.batching.admission import LaneLimits
 from gateway.batching.lanes import Lanes
-from gateway.batching.waiting import MOST_JOINED_BYTES, LaneLimits
+from gateway.batching.waiting import MOST_JOINED_BYTES
 from gateway.errors import DeadlineExceeded, ModelFailed, Overloaded
 from gateway.testing import FakeBackend
 from gateway.types import ModelVersion, Tensors
@@ -27,7 +28,7 @@ async def lane(
     backend: FakeBackend, *, queue_rows: int = 100, queue_bytes: int = 1_000_000, max_batch_size: int = 8
 ) -> AsyncIterator[tuple[Lanes, ModelVersion]]:
     """Opens a lane with one slot."""
-    lanes, served = Lanes(backend, LaneLimits(1, queue_rows, queue_bytes)), version(max_batch_size=max_batch_size)
+    lanes, served = Lanes(backend, LaneLimits(1, queue_rows, queue_bytes, 2.0)), version(max_batch_size=max_batch_size)
     await lanes.load(served)
     yield lanes, served
     backend.open.set()
@@ -151,7 +152,7 @@ async def test_a_full_lane_refuses_at_once_and_says_when_to_try_again() -> None:
         await turns()
         waiting += [asyncio.create_task(lanes.infer(served, call(2, 3), None))]
         await turns()
-        with pytest.raises(Overloaded, match="more than 2 rows") as refused:
+        with pytest.raises(Overloaded, match="at most 2 rows") as refused:
             await lanes.infer(served, call(4), None)
         assert refused.value.retry_after_ms > 0
         backend.open.set()

@@ -1,0 +1,62 @@
+"""A call in a lane."""
+
+import asyncio
+from dataclasses import dataclass
+
+from gateway.types import Priority, Tensors, Terms
+
+# What must be equal for calls to share a batch: the shapes of a row of each input, and the terms.
+Kind = tuple[tuple[tuple[int, ...], ...], Terms]
+
+
+@dataclass(slots=True, eq=False)
+class WaitingCall:
+    """A call from its arrival in the lane to its answer.
+
+    Attributes:
+        inputs: What it asks.
+        deadline: When its caller stops waiting, in seconds of the event loop's clock.
+        tenant: Who asks.
+        priority: Its class.
+        arrived: When it came, in seconds of `perf_counter`.
+        outputs: Gets its answer.
+        size: Bytes of its tensors.
+        kind: What it must have in common with others of its batch.
+        place: Sorts it within its line.
+        waits: Whether it stands in a line.
+        batch: The batch that it left with.
+    """
+
+    inputs: Tensors
+    deadline: float | None
+    tenant: str
+    priority: Priority
+    arrived: float
+    outputs: asyncio.Future[Tensors]
+    size: int
+    kind: Kind
+    place: tuple[float, int] = (0.0, 0)
+    waits: bool = False
+    batch: "Batch | None" = None
+
+    def is_late(self, time: float) -> bool:
+        """Says whether its caller has stopped waiting by a time of the event loop's clock."""
+        return self.deadline is not None and self.deadline <= time
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Calls that leave together.
+
+    Attributes:
+        calls: In the order of their rows.
+        task: Answers them.
+    """
+
+    calls: list[WaitingCall]
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def abandoned(self) -> bool:
+        """Says whether nobody awaits an answer any more."""
+        return all(call.outputs.done() for call in self.calls)
