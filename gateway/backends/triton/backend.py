@@ -1,7 +1,7 @@
 """The backend over a pool of Triton nodes, as the gateway sees it."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -21,9 +21,12 @@ from gateway.backends.triton.node import Node
 from gateway.backends.triton.operations import Operations
 from gateway.backends.triton.pool import Pool
 from gateway.backends.triton.replica import Replica
-from gateway.backends.triton.wire import decode_response, encode_request
+from gateway.backends.triton.sequences import Sequences
+from gateway.backends.triton.streaming import stream_from
+from gateway.backends.triton.wire import ResponseReader, encode_request
 from gateway.errors import CatalogError
-from gateway.types import ModelVersion, Placement, Tensors
+from gateway.traits import Traits, read_traits
+from gateway.types import ModelVersion, Placement, Response, Tensors
 
 LOOK_UP_SECONDS = 5.0
 LOAD_LOOK_SECONDS = 0.02
@@ -46,6 +49,9 @@ class TritonBackend:
         self._budget = RetryBudget()
         self._operations = Operations(self._pool, self._cares)
         self._configs: dict[ModelVersion, bytes] = {}
+        self._traits: dict[ModelVersion, Traits] = {}
+        self._sequences = Sequences(self._pool)
+        self._responses = ResponseReader()
         self._trials: set[asyncio.Task[None]] = set()
         self._fleets = {
             placement: Fleet(placement, discovery, self._pool, self._care_for, look_up_seconds)
@@ -86,7 +92,9 @@ class TritonBackend:
     async def unload(self, version: ModelVersion) -> None:
         """Forgets the version; the publisher unloads it from the nodes."""
         self._pool.remove(version)
+        self._sequences.forget(version)
         self._configs.pop(version, None)
+        self._traits.pop(version, None)
 
     def config(self, version: ModelVersion) -> bytes:
         """Returns the serialised `inference.ModelConfig` that the nodes run with.
@@ -101,6 +109,16 @@ class TritonBackend:
     def ready(self, version: ModelVersion) -> bool:
         """Says whether any node can answer now."""
         return not self._withdrawn(version) and self._pool.ready(version)
+
+    def places(self, version: ModelVersion) -> int:
+        """Returns how many instances of the version there are on nodes that are ready; 1 where that is not known."""
+        traits = self._traits.get(version)
+        return max(self._pool.count_ready(version) * traits.instances, 1) if traits else 1
+
+    def streams(self, version: ModelVersion) -> bool:
+        """Says whether a loaded version is decoupled."""
+        traits = self._traits.get(version)
+        return traits is not None and traits.decoupled
 
     def replicas(self, version: ModelVersion) -> Sequence[Replica]:
         """Returns how a loaded version is on each of its nodes."""
@@ -126,11 +144,26 @@ class TritonBackend:
         if self._withdrawn(version):
             raise unloaded(version.model)
         batch = Batch(version, partial(encode_request, version, inputs), inputs.rows, deadline)
+        traits = self._traits.get(version)
+        if traits is not None and traits.keeps_state:
+            message = await self._sequences.infer(batch, inputs.terms.parameters)
+            return self._responses.read(version, inputs, message)
         trial = self._pool.due_trial(version) if sum(map(len, inputs.data)) < MOST_TRIAL_BYTES else None
         if trial is not None:
             self._keep(self._try_out(trial, batch))
         message = await Delivery(self._pool, self._budget, batch).run()
-        return decode_response(version, inputs.rows, message)
+        return self._responses.read(version, inputs, message)
+
+    def stream(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> AsyncGenerator[Response, None]:
+        """Yields the responses of a decoupled version to one request, as they come.
+
+        Raises:
+            NotFound: An operator has unloaded the model.
+            GatewayError: The stream ends too soon.
+        """
+        if self._withdrawn(version):
+            raise unloaded(version.model)
+        return stream_from(self._pool, version, inputs, deadline)
 
     async def close(self) -> None:
         """Ends every connection."""
@@ -159,7 +192,7 @@ class TritonBackend:
         """Keeps a configuration; returns what is wrong with it, or nothing."""
         told = misfit(version, model_config_pb2.ModelConfig.FromString(config))
         if not told and version in self._pool.versions():
-            self._configs[version] = config
+            self._configs[version], self._traits[version] = config, read_traits(config)
         return told and f"has loaded a model with {told}: publish again"
 
     def _cares(self) -> dict[Node, Care]:

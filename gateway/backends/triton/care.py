@@ -110,7 +110,9 @@ class Care:
             self._looked = not self._nudged.is_set()
             all_ready = all(replica.ready for replica in replicas)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._nudged.wait(), PROBE_SECONDS if all_ready else MISSING_PROBE_SECONDS)
+                # `wait_for` of Python 3.11 loses a cancellation that comes together with a nudge.
+                async with asyncio.timeout(PROBE_SECONDS if all_ready else MISSING_PROBE_SECONDS):
+                    await self._nudged.wait()
 
     def _forget_all_but(self, versions: set[ModelVersion]) -> None:
         for version in self._handovers.keys() - versions:

@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any
 
+import grpc
+
 from gateway.backends.triton.budget import RetryBudget
 from gateway.backends.triton.faults import Blame, NodeFault
+from gateway.backends.triton.http2.call import NotTakenError
 from gateway.backends.triton.node import Node
 from gateway.backends.triton.pool import Pool
 from gateway.backends.triton.replica import Replica
-from gateway.errors import ModelFailed, Unavailable
+from gateway.errors import GatewayError, InvalidRequest, ModelFailed, Unavailable
 from gateway.types import ModelVersion
 
 MOST_TRIES = 4
@@ -58,7 +62,7 @@ class Delivery:
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[bytes] = self._loop.create_future()
         self._tried: list[Node] = []
-        self._tries: set[asyncio.Task[None]] = set()
+        self._tries: set[asyncio.Future[Any]] = set()
         self._suspects: list[tuple[Replica, float]] = []
         self._sick = False
         self._unclear: tuple[Replica, NodeFault] | None = None
@@ -75,15 +79,45 @@ class Delivery:
             raise no_node(self._version, len(self._pool.replicas(self._version)))
         self._budget.active += 1
         try:
-            self._start(self._try(replica))
+            self._try(replica)
             return await self._answer
         finally:
             self._budget.active -= 1
-            for task in self._tries:
-                self._loop.call_later(0 if self._answer.cancelled() else WATCH_SECONDS, task.cancel)
+            for each in self._tries:
+                self._loop.call_later(0 if self._answer.cancelled() else WATCH_SECONDS, each.cancel)
+
+    def _try(self, replica: Replica) -> asyncio.Future[bytes]:
+        """Tries one replica; its answer, or a fault that no other would mend, ends the delivery."""
+        self._tried.append(replica.node)
+        started = monotonic()
+        answer = replica.node.begin(self._batch.encode(), self._batch.rows, self._timeout_seconds())
+        self._tries.add(answer)
+        answer.add_done_callback(partial(self._take, replica, started, self._suspect_later(replica, started)))
+        return answer
+
+    def _take(
+        self, replica: Replica, started: float, suspicion: asyncio.TimerHandle | None, answer: asyncio.Future[bytes]
+    ) -> None:
+        """Takes what became of a try; whatever goes wrong with it that nobody foresaw is the answer."""
+        self._tries.discard(answer)
+        if suspicion is not None:
+            suspicion.cancel()
+        try:
+            message = answer.result()
+            self._pool.answered(replica, monotonic() - started)
+            self._take_answer(message)
+        except asyncio.CancelledError:
+            return
+        except NotTakenError:
+            self._try(replica)
+        except NodeFault as fault:
+            self._pool.failed(replica, fault, started)
+            self._take_fault(replica, fault)
+        except Exception as error:  # noqa: BLE001 - a delivery has to end
+            self._fail(error)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs a try; whatever goes wrong with it that nobody foresaw is the answer."""
+        """Runs what leads to another try; whatever goes wrong with it that nobody foresaw is the answer."""
         task = self._loop.create_task(self._guarded(work))
         self._tries.add(task)
         task.add_done_callback(self._tries.discard)
@@ -94,29 +128,13 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 - a delivery has to end
             self._fail(error)
 
-    async def _try(self, replica: Replica) -> None:
-        """Tries one replica; its answer, or a fault that no other would mend, ends the delivery."""
-        self._tried.append(replica.node)
-        started = monotonic()
-        suspicion = self._suspect_later(replica, started)
-        try:
-            message = await replica.node.infer(self._batch.encode(), self._batch.rows, self._timeout_seconds())
-        except NodeFault as fault:
-            self._forget_this_try()
-            self._pool.failed(replica, fault, started)
-            self._take_fault(replica, fault)
-        else:
-            self._pool.answered(replica, monotonic() - started)
-            self._take_answer(message)
-        finally:
-            if suspicion is not None:
-                suspicion.cancel()
-
-    def _forget_this_try(self) -> None:
-        """Leaves the tries under way: another that fails in the same moment has to see that none is left."""
+    async def _try_and_wait(self, replica: Replica) -> None:
+        """Tries one replica, and waits for the end of the try, which stands for this task from now on."""
+        answer = self._try(replica)
         task = asyncio.current_task()
         if task is not None:
             self._tries.discard(task)
+        await asyncio.wait([answer])
 
     def _take_answer(self, message: bytes) -> None:
         if not self._answer.done():
@@ -149,7 +167,7 @@ class Delivery:
                 return
             replica = self._pool.choose(self._version, self._tried)
             if replica is not None and len(self._tried) < MOST_TRIES:
-                await self._try(replica)
+                await self._try_and_wait(replica)
             else:
                 self._give_up()
 
@@ -163,20 +181,28 @@ class Delivery:
         return self._loop.call_later(max(min(known), LEAST_SUSPICION_SECONDS), self._suspect, replica, started)
 
     def _suspect(self, replica: Replica, started: float) -> None:
-        """Sends the batch to another node as well; the first answer counts."""
+        """Takes note of a try that takes long, and sends the batch to another node as well."""
         self._suspects.append((replica, started))
         self._pool.look_at(replica.node)
         patience = self._pool.patience_seconds(self._version)
         if not self._pool.stalled(replica, started) and patience is not None and monotonic() - started >= patience:
             self._pool.strike(replica, "takes much longer than is usual")
+        self._ask_another()
+
+    def _ask_another(self) -> None:
+        """Sends the batch to another node, the first answer counts; looks again later while that is not possible."""
+        if self._answer.done() or len(self._tried) >= MOST_TRIES:
+            return
         other = self._pool.choose(self._version, self._tried)
-        if not self._answer.done() and other is not None and self._budget.spare():
+        if other is not None and self._budget.spare():
             self._start(self._hedge(other))
+        else:
+            self._loop.call_later(LEAST_SUSPICION_SECONDS, self._ask_another)
 
     async def _hedge(self, replica: Replica) -> None:
         async with self._budget.second_try():
             if not self._answer.done():
-                await self._try(replica)
+                await self._try_and_wait(replica)
 
     def _give_up(self) -> None:
         """Fails with what the model said to the one that it answered, if there was one."""
@@ -194,6 +220,19 @@ class Delivery:
     def _timeout_seconds(self) -> float | None:
         remaining = self._remaining()
         return None if remaining is None else remaining + WATCH_SECONDS
+
+
+def error_of(version: ModelVersion, fault: NodeFault, lost: Unavailable) -> GatewayError:
+    """Returns the error of a call that no other node is asked for; `lost` where the node, or its model, has gone."""
+    match fault.blame:
+        case Blame.NODE | Blame.MODEL_MISSING | Blame.MODEL_SICK:
+            return lost
+        case Blame.TIME:
+            return no_answer(version)
+        case Blame.REQUEST if fault.code is grpc.StatusCode.INVALID_ARGUMENT:
+            return InvalidRequest("INVALID_FIELD", fault.details, model=version.model)
+        case _:
+            return model_failed(version, fault)
 
 
 def no_node(version: ModelVersion, nodes: int) -> Unavailable:

@@ -53,7 +53,11 @@ class NodeFault(Exception):
 
 def read_fault(error: grpc.aio.AioRpcError) -> NodeFault:
     """Tells whose fault a failed call is."""
-    code, details = error.code(), error.details() or ""
+    return fault_of(error.code(), error.details() or "")
+
+
+def fault_of(code: grpc.StatusCode, details: str) -> NodeFault:
+    """Tells whose fault a status is that was answered instead of an answer."""
     blame = blame_of(code, details)
     return NodeFault(blame, code, f"cannot be reached: {details}" if blame is Blame.NODE else details)
 

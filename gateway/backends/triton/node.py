@@ -1,7 +1,8 @@
-"""One Triton server: its channel and the calls that the gateway makes to it."""
+"""One Triton server: its channels and the calls that the gateway makes to it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -9,10 +10,12 @@ import grpc
 from tritonclient.grpc import service_pb2
 
 from gateway.backends.triton.faults import Blame, NodeFault, read_fault
+from gateway.backends.triton.http2.channel import Channel
 from gateway.protowire import LARGE_BYTES
 from gateway.types import ModelVersion
 
 SERVICE = "/inference.GRPCInferenceService"
+GIVEN_UP = "the node stopped answering"
 CONTROL_SECONDS = 120.0  # a large model takes its time to load
 
 CHANNEL_OPTIONS = (
@@ -43,35 +46,46 @@ class Node:
         self.outstanding_rows = 0
         self.answered_at = 0.0
         self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
-        self._infer: Any = self._channel.unary_unary(f"{SERVICE}/ModelInfer")
-        self._infer_large: Any = self._channel.stream_unary(f"{SERVICE}/ModelInfer")
-        self._inferring: set[Any] = set()
+        self._small = Channel(address, f"{SERVICE}/ModelInfer")
+        self._large: Any = self._channel.stream_unary(f"{SERVICE}/ModelInfer")
+        self._large_calls: set[Any] = set()
 
     async def infer(self, request: bytes, rows: int, timeout_seconds: float | None) -> bytes:
         """Sends a serialised `ModelInferRequest`; returns the serialised response.
 
-        A large request is let go of once it is sent: grpcio keeps that of a unary call until the answer is there, and
-        that of a stream, which is the same on the wire, is ours.
+        A large request takes grpcio's channel, where it holds up no other, and is let go of once it is sent: grpcio
+        keeps that of a unary call until the answer is there, and that of a stream, which is the same on the wire, is
+        ours.
 
         Raises:
             NodeFault: There is none.
         """
-        if len(request) < LARGE_BYTES:
-            call = self._infer(request, timeout=timeout_seconds)
-        else:
-            call = self._infer_large(once([request]), timeout=timeout_seconds)
-            del request
         self.outstanding_rows += rows
-        self._inferring.add(call)
         try:
-            return await self._answer_of(call)
+            if len(request) < LARGE_BYTES:
+                return await self._answer_of(self._small.call(request, timeout_seconds))
+            call = self._large(once([request]), timeout=timeout_seconds)
+            del request
+            return await self._answer_of_large(call)
         finally:
-            self._inferring.discard(call)
             self.outstanding_rows -= rows
+
+    def begin(self, request: bytes, rows: int, timeout_seconds: float | None) -> asyncio.Future[bytes]:
+        """Sends a serialised `ModelInferRequest`; returns what gets the serialised response.
+
+        It fails with `NodeFault`, or with `NotTakenError` if the request may be sent again.
+        """
+        if len(request) >= LARGE_BYTES:
+            return asyncio.ensure_future(self.infer(request, rows, timeout_seconds))
+        self.outstanding_rows += rows
+        answer = self._small.begin(request, timeout_seconds)
+        answer.add_done_callback(partial(self._end, rows))
+        return answer
 
     def give_up(self) -> None:
         """Fails the inferences under way: the server does not answer at all."""
-        for call in self._inferring:
+        self._small.give_up(GIVEN_UP)
+        for call in self._large_calls:
             call.cancel()
 
     async def is_ready(self, model: str, version: int | None, timeout_seconds: float) -> bool:
@@ -123,23 +137,45 @@ class Node:
 
     async def close(self) -> None:
         """Ends the connection; calls under way fail."""
+        await self._small.close()
         await self._channel.close()
+
+    def _end(self, rows: int, answer: asyncio.Future[bytes]) -> None:
+        self.outstanding_rows -= rows
+        fault = None if answer.cancelled() else answer.exception()
+        if isinstance(fault, NodeFault):
+            self._take_note(fault)
+        elif fault is None and not answer.cancelled():
+            self.answered_at = monotonic()
+
+    async def _answer_of_large(self, call: Any) -> bytes:
+        self._large_calls.add(call)
+        try:
+            return await self._answer_of(call)
+        finally:
+            self._large_calls.discard(call)
 
     async def _answer_of(self, call: Awaitable[bytes]) -> bytes:
         try:
             message = await call
+        except NodeFault as told:
+            self._take_note(told)
+            raise
         except grpc.aio.AioRpcError as error:
             fault = read_fault(error)
-            if fault.blame not in (Blame.NODE, Blame.TIME):
-                self.answered_at = monotonic()
+            self._take_note(fault)
             raise fault from error
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            raise NodeFault(Blame.NODE, grpc.StatusCode.UNAVAILABLE, "the node stopped answering") from None
+            raise NodeFault(Blame.NODE, grpc.StatusCode.UNAVAILABLE, GIVEN_UP) from None
         self.answered_at = monotonic()
         return message
+
+    def _take_note(self, fault: NodeFault) -> None:
+        if fault.blame not in (Blame.NODE, Blame.TIME):
+            self.answered_at = monotonic()
 
 
 async def once(messages: list[bytes]) -> AsyncIterator[bytes]:

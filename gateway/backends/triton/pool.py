@@ -75,6 +75,10 @@ class Pool:
         """Says whether any node can answer for a version."""
         return any(replica.ready for replica in self.replicas(version))
 
+    def count_ready(self, version: ModelVersion) -> int:
+        """Returns on how many nodes a version answers."""
+        return sum(replica.ready for replica in self.replicas(version))
+
     def replicas_on(self, node: Node) -> list[Replica]:
         """Returns the replicas on a node."""
         return [replica for replicas in self._replicas.values() for replica in replicas if replica.node is node]
@@ -110,8 +114,8 @@ class Pool:
         """
         ready = [replica for replica in self.replicas(version) if replica.ready and replica.node not in without]
         candidates = [replica for replica in ready if replica.healthy] or ready
-        if not candidates:
-            return None
+        if len(candidates) <= 1:
+            return candidates[0] if candidates else None
         warm = [replica for replica in candidates if random.random() < replica.share()] or candidates  # noqa: S311 - no secret
         two = random.sample(warm, min(2, len(warm)))
         return min(two, key=lambda replica: replica.node.outstanding_rows)
@@ -134,7 +138,8 @@ class Pool:
             replica.strikes = 0
         if replica.ejected_until is not None:
             return
-        latency, limit = replica.latency_seconds(), self._tolerated_seconds(replica)
+        limit = self._tolerated_seconds(replica)
+        latency = None if limit is None else replica.latency_seconds()
         if latency is not None and limit is not None and latency > limit:
             self._eject(replica, f"takes {latency:.3f} s, where the others make {limit:.3f} s too much")
         elif replica.version in self._paces:

@@ -43,6 +43,7 @@ class Replica:
         version: The version.
         health: Whether it answers.
         problem: Why it does not, in words.
+        lives: How often it came back: whatever state it had is gone.
         ready_since: When it began to answer, in seconds of `monotonic`; 0 when it always has.
         answered_at: When it last answered a batch, in seconds of `monotonic`.
         recent_seconds: How long its latest batches took.
@@ -55,6 +56,7 @@ class Replica:
     version: ModelVersion
     health: Health = Health.UNKNOWN
     problem: str = "nobody has asked it yet"
+    lives: int = 0
     ready_since: float = 0.0
     answered_at: float = 0.0
     recent_seconds: deque[float] = field(default_factory=partial(deque, maxlen=RECENT_BATCHES))
@@ -85,6 +87,7 @@ class Replica:
         """Notes that the replica answers, from now on."""
         first = self.health is Health.UNKNOWN
         self.health, self.problem = Health.READY, ""
+        self.lives += 1
         self.ready_since = 0.0 if first else monotonic()
         self.ejected_until, self.strikes = None, 0
         self.recent_seconds.clear()

@@ -2,12 +2,13 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2, service_pb2
 
 from gateway.backends.triton.backend import TritonBackend
@@ -29,6 +30,8 @@ class ScriptedNode:
         loads: Whether a load makes them ready; else the words with which it refuses.
         delay_seconds: How long it takes over an inference.
         refuses: Status and words with which it refuses inferences.
+        traits: Text that goes into the configuration of its models.
+        responses: What it sends to a request on a stream; where the last one is no last one, the stream breaks off.
         called: Names of the methods that were called, in order.
         cancelled: Inferences whose caller went away.
     """
@@ -39,6 +42,8 @@ class ScriptedNode:
     loads: bool | str = True
     delay_seconds: float = 0.0
     refuses: tuple[grpc.StatusCode, str] | None = None
+    traits: str = ""
+    responses: Sequence[Any] = ()
     called: list[str] = field(default_factory=list)
     cancelled: int = 0
 
@@ -69,7 +74,17 @@ class ScriptedNode:
         """Describes the model of `tests.gateway.models.version`."""
         config = model_config_pb2.ModelConfig(name=request.name, max_batch_size=8)
         config.input.add(name="x", data_type=model_config_pb2.TYPE_FP32, dims=[2])
-        return service_pb2.ModelConfigResponse(config=config)
+        return service_pb2.ModelConfigResponse(config=text_format.Parse(self.traits, config))
+
+    async def model_stream_infer(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        """Sends its responses to each request."""
+        async for request in requests:
+            self.called.append("ModelStreamInfer")
+            for response in self.responses:
+                response.infer_response.id = request.id
+                yield response
+            if self.refuses:
+                await context.abort(*self.refuses)
 
     async def repository_model_load(self, request: Any, context: Any) -> Any:  # noqa: ARG002 - the same for all
         """Loads, or refuses."""
@@ -109,6 +124,11 @@ async def listening(node: ScriptedNode, port: int = 0) -> AsyncIterator[Scripted
         "RepositoryModelUnload": node.repository_model_unload,
     }
     handlers = {name: node.handler(name, answer) for name, answer in answers.items()}
+    handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(
+        node.model_stream_infer,
+        request_deserializer=service_pb2.ModelInferRequest.FromString,
+        response_serializer=lambda response: response.SerializeToString(),
+    )
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     node.address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
     await server.start()

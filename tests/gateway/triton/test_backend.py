@@ -134,6 +134,17 @@ async def test_a_model_that_hangs_on_a_node_that_is_well_is_ejected() -> None:
         assert backend.ready(served)
 
 
+async def test_every_batch_of_a_burst_that_hangs_is_answered_elsewhere() -> None:
+    good, bad = ScriptedNode(), ScriptedNode()
+    async with serving(good, bad) as (backend, served):
+        for _ in range(40):
+            await backend.infer(served, row(), None)
+        bad.delay_seconds = 60
+        async with asyncio.timeout(10):
+            answers = await asyncio.gather(*(backend.infer(served, row(), None) for _ in range(40)))
+    assert answers == [row()] * 40
+
+
 async def test_two_tries_that_fail_in_the_same_moment_end_the_call() -> None:
     one, two = ScriptedNode(), ScriptedNode()
     async with serving(one, two) as (backend, served):
@@ -228,14 +239,14 @@ async def test_a_batch_that_takes_half_of_its_time_is_sent_to_another_node_as_we
 async def test_a_node_that_is_slower_than_the_others_is_ejected_and_tried_with_copies() -> None:
     fast, slow = ScriptedNode(), ScriptedNode()
     async with serving(fast, slow) as (backend, served):
-        slow.delay_seconds = 0.1
+        slow.delay_seconds = 1.0
         await asyncio.gather(*(backend.infer(served, row(value), None) for value in range(60)))
         ejected = on(slow, backend, served)
         assert not ejected.healthy
         for _ in range(30):  # nobody waits for it any more, not even while it is tried
             started = monotonic()
             await backend.infer(served, row(), None)
-            assert monotonic() - started < 0.09
+            assert monotonic() - started < 0.8
             await asyncio.sleep(0.05)
         assert not ejected.healthy
         slow.delay_seconds = 0
