@@ -8,6 +8,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from gateway.errors import CatalogError
+from gateway.traits import read_traits
 from gateway.types import ModelVersion, TensorSpec
 
 CONFIG = "config.pbtxt"
@@ -24,7 +25,7 @@ def read_config(repository: Path, version: ModelVersion) -> bytes:
     """Returns the model's serialised `inference.ModelConfig`.
 
     Raises:
-        CatalogError: The configuration is missing, broken, or disagrees with the catalog.
+        CatalogError: The configuration is missing, broken, disagrees with the catalog, or needs a tritonserver.
     """
     path = repository / version.model / CONFIG
     try:
@@ -35,7 +36,12 @@ def read_config(repository: Path, version: ModelVersion) -> bytes:
         raise CatalogError(f"{path} is not a model configuration: {error}") from error
     if told := misfit(version, config):
         raise CatalogError(f"{path} has {told}; publish again")
-    return bytes(with_defaults(config).SerializeToString())
+    serialised = bytes(with_defaults(config).SerializeToString())
+    if told := needs_triton(serialised):
+        raise CatalogError(
+            f"{path} asks for {told}, which only Triton does: set GAPURA_BACKEND=triton and GAPURA_NODES"
+        )
+    return serialised
 
 
 def misfit(version: ModelVersion, config: Any) -> str:
@@ -45,6 +51,14 @@ def misfit(version: ModelVersion, config: Any) -> str:
     if config.max_batch_size != version.max_batch_size:
         return "another max_batch_size than the catalog says"
     return ""
+
+
+def needs_triton(config: bytes) -> str:
+    """Returns what a serialised `inference.ModelConfig` asks for that ONNX Runtime by itself cannot do, or nothing."""
+    traits = read_traits(config)
+    if traits.keeps_state:
+        return "state along a sequence"
+    return "several responses to a request" if traits.decoupled else ""
 
 
 def with_defaults(config: Any) -> Any:

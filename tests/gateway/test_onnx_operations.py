@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 from tritonclient.grpc import service_pb2
 
-from gateway.backends.onnx import OnnxBackend
+from gateway.backends.onnx.backend import OnnxBackend
 from gateway.errors import InvalidRequest, NotFound
 from gateway.types import ModelVersion, Signature, Tensors, TensorSpec
 
