@@ -1,32 +1,23 @@
 """The listener on grpcio's asyncio server."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
-from secrets import token_hex
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
 import grpc
-import structlog
 
+from gateway.edge.addresses import UNIX, clear_socket, in_use, parse_address
+from gateway.edge.calls import FAILURE_ENDS, Traffic, find, no_bytes, read_call, read_sender, refusal_of
 from gateway.edge.endpoints import Table
 from gateway.edge.status import wire_status
-from gateway.errors import ConfigurationError, DeadlineExceeded, GatewayError, InvalidRequest, Unimplemented
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.interfaces import Endpoint, StreamEndpoint
 from gateway.types import Call
 
-API_KEY = "x-api-key"
-FAILURE_ENDS = "triton_grpc_error"
-UNIX, ADDRESS = "unix:", re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):(\d{1,5})", re.ASCII)
-MOST_PORT, MOST_PENDING = 65_535, 100_000
-QUIET_SECONDS, LOOK_SECONDS = 0.25, 0.02
-
-log = structlog.get_logger(__name__)
-
-Kind = TypeVar("Kind", Endpoint, StreamEndpoint)
+MOST_PENDING = 100_000
 
 
 class GrpcioListener:
@@ -37,28 +28,34 @@ class GrpcioListener:
         table: Returns the live table.
         services: Add further servicers, such as health and reflection, to the server.
         max_message_bytes: Largest message accepted; larger ones are refused from their header alone.
+        traffic: Counts the calls under way, and says how many may be.
+        own_socket: A unix socket to listen on too, for workers that share the port of `address`: there this one alone
+            is reached.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a listener is made of
         self,
         address: str,
         table: Callable[[], Table],
         services: Callable[[grpc.aio.Server], None],
         max_message_bytes: int,
+        traffic: Traffic | None = None,
+        own_socket: Path | None = None,
     ) -> None:
         self._address = address
+        self._own_socket = own_socket
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", max_message_bytes),
                 ("grpc.max_send_message_length", max_message_bytes),
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(own_socket is not None)),
                 # Core cancels calls beyond these without a word; lanes refuse what is too much, and say so.
                 ("grpc.server.max_pending_requests", MOST_PENDING),
                 ("grpc.server.max_pending_requests_hard_limit", MOST_PENDING),
             ],
         )
         services(self._server)
-        self._traffic = Traffic()
+        self._traffic = traffic or Traffic()
         self._server.add_generic_rpc_handlers((TableHandler(table, self._traffic),))
 
     async def start(self) -> str:
@@ -67,19 +64,18 @@ class GrpcioListener:
         Raises:
             ConfigurationError: The address cannot be bound.
         """
-        parsed = ADDRESS.fullmatch(self._address)
-        if not self._address.startswith(UNIX) and (parsed is None or int(parsed[1]) > MOST_PORT):
-            raise ConfigurationError(
-                f"'{self._address}' is no address: write host:port, such as 127.0.0.1:9003, or unix:/path"
-            )
+        place = parse_address(self._address)
+        if isinstance(place, Path):
+            clear_socket(place)
         try:
             port = self._server.add_insecure_port(self._address)
         except RuntimeError as error:
-            raise ConfigurationError(
-                f"cannot listen on {self._address}: it is in use or not an address of this machine; choose another",
-            ) from error
+            raise in_use(self._address) from error
+        if self._own_socket is not None:
+            clear_socket(self._own_socket)
+            self._server.add_insecure_port(f"{UNIX}{self._own_socket}")
         await self._server.start()
-        return self._address if self._address.startswith(UNIX) else f"{self._address.rpartition(':')[0]}:{port}"
+        return self._address if isinstance(place, Path) else f"{self._address.rpartition(':')[0]}:{port}"
 
     async def stop(self, grace_seconds: float) -> None:
         """Answers calls until none has come for a moment, at most half of `grace_seconds`, then refuses new ones.
@@ -89,21 +85,8 @@ class GrpcioListener:
         """
         clock = asyncio.get_running_loop().time
         end = clock() + grace_seconds
-        while clock() < end - grace_seconds / 2 and not self._traffic.quiet_since(clock() - QUIET_SECONDS):
-            await asyncio.sleep(LOOK_SECONDS)
+        await self._traffic.settle(end - grace_seconds / 2)
         await self._server.stop(max(end - clock(), 0))
-
-
-@dataclass(slots=True)
-class Traffic:
-    """Calls under way, and when the last one came, in seconds of the event loop's clock."""
-
-    active: int = 0
-    last: float = 0
-
-    def quiet_since(self, time: float) -> bool:
-        """Says whether no call is under way and none has come since a time."""
-        return not self.active and self.last < time
 
 
 class TableHandler(grpc.GenericRpcHandler):
@@ -125,38 +108,45 @@ class TableHandler(grpc.GenericRpcHandler):
     async def _answer(self, path: str, messages: AsyncIterator[bytes], context: Any) -> bytes:  # noqa: ARG002 - read by hand
         """Answers a call once its message is here; the table is looked at now, since it may have been replaced."""
         message = await context.read()
-        self._traffic.active += 1
-        self._traffic.last = asyncio.get_running_loop().time()
         try:
-            return await find(self._table(), path, Endpoint).answer(read_call(message, context))
+            self._traffic.enter()
         except GatewayError as error:
-            refusal = error
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told nothing of it
-            refusal = unexpected(path, error)
+            return bytes(await context.abort(*wire_status(error)))
+        try:
+            answer = await find(self._table(), path, Endpoint).answer(take_call(message, context))
+            if isinstance(answer, bytes):
+                return answer
+            refusal = refusal_of(path, no_bytes(answer))
+        except (Exception, asyncio.CancelledError) as error:  # whatever it is, the caller is told what it should be
+            if is_gone(error):
+                raise
+            refusal = refusal_of(path, error)
         finally:
-            self._traffic.active -= 1
+            self._traffic.leave()
         return bytes(await context.abort(*wire_status(refusal)))
 
     async def _stream(self, path: str, messages: AsyncIterator[bytes], context: Any) -> None:
         """Answers a stream; where the table is replaced, the new one's endpoint takes over with the next message."""
-        self._traffic.active += 1
-        self._traffic.last = asyncio.get_running_loop().time()
         try:
-            call = read_call(b"", context)._replace(ends_on_failure=(FAILURE_ENDS, "true") in metadata_of(context))
+            self._traffic.enter()
+        except GatewayError as error:
+            await context.abort(*wire_status(error))
+        try:
+            call = take_call(b"", context)._replace(ends_on_failure=(FAILURE_ENDS, "true") in metadata_of(context))
             source = Messages(messages, self._table)
             while not source.ended:
                 endpoint = find(self._table(), path, StreamEndpoint)
                 async with aclosing(endpoint.answer(call, source.of_live_table())) as responses:
                     async for response in responses:
                         await context.write(response)
-        except GatewayError as error:
-            refusal = error
-        except Exception as error:  # noqa: BLE001 - as above
-            refusal = unexpected(path, error)
+        except (Exception, asyncio.CancelledError) as error:  # as above
+            if is_gone(error):
+                raise
+            refusal = refusal_of(path, error)
         else:
             return
         finally:
-            self._traffic.active -= 1
+            self._traffic.leave()
         await context.abort(*wire_status(refusal))
 
 
@@ -187,31 +177,12 @@ class Messages:
         self.ended = True
 
 
-def find(table: Table, path: str, kind: type[Kind]) -> Kind:
-    """Returns the endpoint of a path.
-
-    Raises:
-        Unimplemented: Nobody serves it as that kind of method.
-    """
-    endpoint = table.get(path)
-    if isinstance(endpoint, kind):
-        return endpoint
-    raise unknown_method(path)
-
-
-def unknown_method(path: str) -> Unimplemented:
-    """The error of a path that nobody serves."""
-    return Unimplemented(
-        "METHOD_UNKNOWN", f"no method {path} is served; list those that are with gRPC reflection", method=path
-    )
-
-
 def metadata_of(context: Any) -> list[tuple[str, Any]]:
     """Returns a call's metadata as pairs."""
     return [(name, value) for name, value in context.invocation_metadata()]
 
 
-def read_call(message: Any, context: Any) -> Call:
+def take_call(message: Any, context: Any) -> Call:
     """Takes what the stages need from a grpcio call.
 
     Raises:
@@ -220,20 +191,11 @@ def read_call(message: Any, context: Any) -> Call:
     """
     if message is grpc.aio.EOF:
         raise InvalidRequest("MALFORMED_MESSAGE", "the call ended without a message; send one, which may be empty")
-    remaining = context.time_remaining()
-    if remaining is not None and remaining <= 0:
-        raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline had passed when the call arrived; allow more time")
-    api_key = None
-    for name, value in context.invocation_metadata():
-        if name == API_KEY:
-            api_key = value
-            break
-    deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
-    return Call(message, api_key, deadline)
+    now = asyncio.get_running_loop().time()
+    return read_call(message, read_sender(context.invocation_metadata()), context.time_remaining(), now)
 
 
-def unexpected(path: str, error: Exception) -> GatewayError:
-    """Logs a fault of ours once; the caller learns only where to find it."""
-    incident = token_hex(4)
-    log.error("unexpected error", method=path, incident=incident, exc_info=error)
-    return GatewayError("INTERNAL", f"the gateway failed; its log has incident {incident}", incident=incident)
+def is_gone(error: BaseException) -> bool:
+    """Says whether work has ended because its caller has gone, rather than because something else was cancelled."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

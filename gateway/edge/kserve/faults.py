@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from gateway.backends.operations import NOT_SERVED, ONE_OF
 from gateway.edge.kserve.classes import CLASSIFIED
 from gateway.edge.kserve.contents import FIELDS, MOST_ELEMENTS, misfit
-from gateway.edge.kserve.inputs import Asked
+from gateway.edge.kserve.frames import Asked
 from gateway.edge.kserve.outputs import BYTE_SIZE, CLASSIFICATION, OFFSET, REGION
 from gateway.edge.kserve.tensor_faults import CUT_TEXT, shape_fault, size_fault
 from gateway.errors import GatewayError, InvalidRequest, Unimplemented

@@ -1,4 +1,4 @@
-"""`ModelInfer`: tensors in, tensors out, of any model."""
+"""`ModelInfer`: tensors in, tensors out, of any model; and the responses of decoupled models in a stream."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,18 +8,26 @@ from tritonclient.grpc import service_pb2
 
 from gateway.edge.kserve.classes import classify
 from gateway.edge.kserve.faults import class_fault, explain, refusal
-from gateway.edge.kserve.inputs import Asked, read_inputs
+from gateway.edge.kserve.frames import CONTENTS, Asked, Frames
+from gateway.edge.kserve.inputs import find, read_inputs
 from gateway.edge.kserve.outputs import read_outputs
-from gateway.edge.kserve.parameters import check_parameters
+from gateway.edge.kserve.parameters import FINAL_RESPONSE, check_parameters
+from gateway.edge.kserve.terms import read_terms
+from gateway.edge.status import message_of
 from gateway.errors import InvalidRequest
 from gateway.interfaces import NOTHING_LEFT_OUT
-from gateway.protowire import join_apart, parse_apart
+from gateway.protowire import encode_field, join_apart, parse_apart
 from gateway.tensors import BYTES, leading
-from gateway.types import Arm, Buffer, Tensors
+from gateway.types import PLAIN, Arm, Buffer, Response, Tensors
+
+INFER_RESPONSE = service_pb2.ModelStreamInferResponse.INFER_RESPONSE_FIELD_NUMBER
 
 
 class TensorMethod:
     """Translates `inference.ModelInferRequest` and `inference.ModelInferResponse`."""
+
+    def __init__(self) -> None:
+        self._frames = Frames()
 
     def parse(self, message: bytes) -> Asked:
         """Reads the request.
@@ -27,8 +35,11 @@ class TensorMethod:
         Raises:
             InvalidRequest: The bytes are not such a message.
         """
+        known = self._frames.find(message)
+        if known is not None:
+            return known
         try:
-            return Asked(*parse_apart(service_pb2.ModelInferRequest, message, "raw_input_contents"))
+            return Asked(*parse_apart(service_pb2.ModelInferRequest, message, CONTENTS), message)
         except DecodeError as error:
             raise malformed(service_pb2.ModelInferRequest) from error
 
@@ -43,7 +54,9 @@ class TensorMethod:
             InvalidRequest: A parameter is not valid, or a tensor is missing or not what the signature says.
             Unimplemented: The request wants shared memory.
         """
-        version, message = arm.version, request.message
+        version, message, plan = arm.version, request.message, request.plan(arm.version)
+        if plan is not None:
+            return plan.inputs(request.raw), NOTHING_LEFT_OUT
         if message.parameters:
             check_parameters(message.parameters)
         inputs, wanted = read_inputs(request, version), read_outputs(message, version)
@@ -53,25 +66,58 @@ class TensorMethod:
             told = class_fault(version.signature.outputs[position]) if classes is not None else None
             if told:
                 raise refusal(version, told, version.signature.outputs[position].name)
+        terms = read_terms(message, (position for position, _ in wanted), version)
+        inputs = inputs if terms is PLAIN else inputs._replace(terms=terms)
+        order = [find(message.inputs, spec.name) for spec in version.signature.inputs]
+        self._frames.keep(request, version, inputs, order)
         return inputs, NOTHING_LEFT_OUT
 
     def answer(self, request: Asked, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:  # noqa: ARG002 - tensors are taken whole
         """Packs the outputs that were asked for; all of them when none was named."""
-        version, message = arm.version, request.message
+        version, message, plan = arm.version, request.message, request.plan(arm.version)
+        packed = None if plan is None else plan.answer(outputs)
+        if packed is not None:
+            return packed
         response = service_pb2.ModelInferResponse(
             model_name=version.model, model_version=str(version.number), id=message.id
         )
+        if outputs.terms.parameters:
+            response.MergeFromString(outputs.terms.parameters)
         batch_dims = leading(version, outputs.rows)
         contents: list[Buffer] = []
-        for position, classes in read_outputs(message, version) or ():
-            spec, shape, data = version.signature.outputs[position], outputs.shapes[position], outputs.data[position]
-            datatype = spec.datatype
+        wanted = [*(read_outputs(message, version) or ())]
+        lasting = len(outputs.shapes) == len(wanted) and all(classes is None for _, classes in wanted)
+        if len(outputs.shapes) < len(wanted):  # one of several responses, which may leave some to the others
+            wanted = [each for each in wanted if each[0] in outputs.terms.outputs]
+        for (position, classes), row, tensor in zip(wanted, outputs.shapes, outputs.data, strict=True):
+            spec = version.signature.outputs[position]
+            datatype, shape, data = spec.datatype, row, tensor
             if classes is not None:
                 count, data = classify(data, spec, outputs.rows, shape, classes)
                 datatype, shape = BYTES, (count,)
             response.outputs.add(name=spec.name, datatype=datatype, shape=batch_dims + shape)
             contents.append(data)
+        if plan is not None and lasting:
+            plan.keep_head(outputs, response.SerializeToString())
         return join_apart(response, "raw_output_contents", contents)
+
+    def respond(self, request: Asked, response: Response, arm: Arm) -> bytes:
+        """Packs one response of a decoupled model as a message of a stream; the empty last one where it is wanted."""
+        outputs, failure = response
+        if outputs.shapes:
+            return frame(self.answer(request, NOTHING_LEFT_OUT, outputs, arm))
+        if failure is None and not request.message.parameters[FINAL_RESPONSE].bool_param:
+            return b""
+        told = service_pb2.ModelInferResponse(model_name=arm.version.model, id=request.message.id)
+        told.MergeFromString(outputs.terms.parameters)
+        words = message_of(failure) if failure else ""
+        message = service_pb2.ModelStreamInferResponse(error_message=words, infer_response=told)
+        return bytes(message.SerializeToString())
+
+
+def frame(response: bytes) -> bytes:
+    """Makes a message of a stream of a serialised response."""
+    return b"".join(encode_field(INFER_RESPONSE, [response]))
 
 
 def parse_request(request_class: Any, message: bytes) -> Any:

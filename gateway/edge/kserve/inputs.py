@@ -2,25 +2,14 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 from gateway.edge.kserve.contents import MOST_ELEMENTS, pack_contents
+from gateway.edge.kserve.frames import Asked
 from gateway.tensors import BYTES, ELEMENT_BYTES, element_offsets, fits
 from gateway.types import Buffer, ModelVersion, Tensors, TensorSpec
 
 SHARED_MEMORY = "shared_memory_"
-
-
-class Asked(NamedTuple):
-    """One request.
-
-    Attributes:
-        message: `inference.ModelInferRequest`.
-        raw: Its `raw_input_contents`; of a large request, views of the bytes that came.
-    """
-
-    message: Any
-    raw: Sequence[Buffer]
 
 
 def read_inputs(asked: Asked, version: ModelVersion) -> Tensors | None:

@@ -1,4 +1,4 @@
-"""Checks the parameters of a KServe v2 request, in Triton's own words. They change nothing of the answer."""
+"""Checks the parameters of a KServe v2 request, in Triton's own words."""
 
 from collections.abc import Mapping
 from typing import Any

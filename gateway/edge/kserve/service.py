@@ -1,6 +1,6 @@
 """The endpoints of `inference.GRPCInferenceService`: inference, and what is said of the server and its models."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import partial
 from importlib.metadata import version as package_version
 from typing import Any
@@ -40,7 +40,9 @@ def kserve_endpoints(pipeline: Pipeline, *, ready: bool) -> list[Endpoint | Stre
     }
     return [
         Endpoint(f"{PREFIX}ModelInfer", service.infer),
-        StreamEndpoint(f"{PREFIX}ModelStreamInfer", InferStream(pipeline.tenants, service.infer).answer),
+        StreamEndpoint(
+            f"{PREFIX}ModelStreamInfer", InferStream(pipeline.tenants, service.infer, service.stream).answer
+        ),
         *(
             Endpoint(PREFIX + name, partial(service.describe, getattr(service_pb2, f"{name}Request"), answer))
             for name, answer in described.items()
@@ -69,6 +71,14 @@ class KServe:
             model, pinned = self._method.target(self._method.parse(call.message))
             self._check_ready(self._pipeline.routes.choose(model, pinned).version, pinned)
             raise
+
+    def stream(self, call: Call) -> AsyncGenerator[bytes, None]:
+        """Answers one inference by a decoupled model, with messages of a stream.
+
+        Raises:
+            GatewayError: The call is refused or failed.
+        """
+        return self._pipeline.stream(self._method, call)
 
     async def describe(self, request_class: Any, answer: Callable[[Tenant, Any], Any], call: Call) -> bytes:
         """Admits a call, reads its request and answers it.

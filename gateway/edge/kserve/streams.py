@@ -1,18 +1,21 @@
 """`ModelStreamInfer`: many requests in one stream, answered at the same time and told in their order.
 
+Only decoupled models are told of as they send: each of their requests in its order, with others between, as in Triton.
+
 An error of one request is told in its place, and the stream goes on. Where a caller sends `triton_grpc_error: true`
 a model's own failure ends the stream with its status, as in Triton; a request that is refused still does not.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Any
+from contextlib import aclosing
 
 from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2
 
+from gateway.edge.kserve.outbox import Outbox
 from gateway.edge.status import message_of
-from gateway.errors import GatewayError, InvalidRequest, NotFound, PermissionDenied, Unimplemented
+from gateway.errors import Decoupled, GatewayError, InvalidRequest, NotFound, PermissionDenied, Unimplemented
 from gateway.interfaces import Admission
 from gateway.protowire import LENGTH_DELIMITED, write_varint
 from gateway.types import Call
@@ -20,14 +23,12 @@ from gateway.types import Call
 MOST_IN_FLIGHT = 256
 INFER_RESPONSE = 2
 
-# Every answer of a model is its last: none of the models served sends several.
+# The answer of a model that is not decoupled is its last.
 FINAL = {"triton_final_response": service_pb2.InferParameter(bool_param=True)}
 FINAL_BYTES = service_pb2.ModelInferResponse(parameters=FINAL).SerializeToString()
 
 # Refusals that Triton makes before it gives a request to its model.
 REFUSALS = (InvalidRequest, NotFound, PermissionDenied, Unimplemented)
-
-Requests = asyncio.Queue[asyncio.Task[bytes] | None]
 
 
 class InferStream:
@@ -36,11 +37,18 @@ class InferStream:
     Args:
         tenants: Know the callers.
         infer: Answers one `ModelInfer`.
+        stream: Answers one by a decoupled model, with messages of the stream.
     """
 
-    def __init__(self, tenants: Admission, infer: Callable[[Call], Awaitable[bytes]]) -> None:
+    def __init__(
+        self,
+        tenants: Admission,
+        infer: Callable[[Call], Awaitable[bytes]],
+        stream: Callable[[Call], AsyncGenerator[bytes, None]],
+    ) -> None:
         self._tenants = tenants
         self._infer = infer
+        self._stream = stream
 
     async def answer(self, call: Call, messages: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Answers the requests of one stream; no more are read while `MOST_IN_FLIGHT` have no answer.
@@ -49,50 +57,50 @@ class InferStream:
             Unauthenticated: The caller is not known.
         """
         self._tenants.admit(call)
-        answers: Requests = asyncio.Queue(MOST_IN_FLIGHT)
-        reading = asyncio.create_task(self._read(call, messages, answers))
+        outbox = Outbox(MOST_IN_FLIGHT)
+        outbox.start(self._read(call, messages, outbox))
         try:
-            while (answer := await answers.get()) is not None:
-                try:
-                    yield await answer
-                finally:
-                    answer.cancel()
-            await reading
+            async with aclosing(outbox.messages()) as answers:
+                async for message in answers:
+                    yield message
         finally:
-            await abandon(reading, answers)
+            await outbox.close()
 
-    async def _read(self, call: Call, messages: AsyncIterator[bytes], answers: Requests) -> None:
+    async def _read(self, call: Call, messages: AsyncIterator[bytes], outbox: Outbox) -> None:
         """Starts to answer each message as it comes."""
-        try:
-            async for message in messages:
-                task = asyncio.create_task(self._answer(call._replace(message=message)))
-                try:
-                    await answers.put(task)
-                except asyncio.CancelledError:
-                    task.cancel()
-                    raise
-        finally:
-            await answers.put(None)
+        async for message in messages:
+            await outbox.put(asyncio.create_task(self._answer(call._replace(message=message), outbox)))
+            await outbox.room()
 
-    async def _answer(self, call: Call) -> bytes:
+    async def _answer(self, call: Call, outbox: Outbox) -> bytes:
+        """Returns the answer, or nothing where a decoupled model is to write its responses as they come."""
         try:
             return wrap(await self._infer(call))
+        except Decoupled:
+            outbox.start(self._pump(call, outbox))
+            return b""
         except GatewayError as error:
-            if call.ends_on_failure and not isinstance(error, REFUSALS):
-                raise
-            return tell(error, call.message)
+            return told_in_stream(call, error)
+
+    async def _pump(self, call: Call, outbox: Outbox) -> None:
+        """Writes the responses of a decoupled model."""
+        try:
+            async with aclosing(self._stream(call)) as responses:
+                async for response in responses:
+                    await outbox.put_made(response)
+        except GatewayError as error:
+            await outbox.put_made(told_in_stream(call, error))
 
 
-async def abandon(reading: asyncio.Task[None], answers: Requests) -> None:
-    """Ends whatever a stream has under way."""
-    tasks: list[asyncio.Task[Any]] = [reading]
-    reading.cancel()
-    while not answers.empty():
-        answer = answers.get_nowait()
-        if answer is not None:
-            answer.cancel()
-            tasks.append(answer)
-    await asyncio.gather(*tasks, return_exceptions=True)
+def told_in_stream(call: Call, error: GatewayError) -> bytes:
+    """Makes a stream's message of an error.
+
+    Raises:
+        GatewayError: The error, where it is to end the stream.
+    """
+    if call.ends_on_failure and not isinstance(error, REFUSALS):
+        raise error
+    return tell(error, call.message)
 
 
 def wrap(response: bytes) -> bytes:

@@ -4,7 +4,8 @@ from math import prod
 from typing import Any
 
 from gateway.edge.kserve.contents import MOST_ELEMENTS, pack_contents
-from gateway.edge.kserve.inputs import Asked, filled, find
+from gateway.edge.kserve.frames import Asked
+from gateway.edge.kserve.inputs import filled, find
 from gateway.tensors import BYTES, ELEMENT_BYTES, LENGTH_BYTES
 from gateway.types import Buffer, ModelVersion, TensorSpec
 

@@ -1,0 +1,1 @@
+"""The listeners: one suite over both, since a caller should see no difference."""

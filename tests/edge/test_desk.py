@@ -1,0 +1,171 @@
+"""The desk of `native`: each call is answered once, a burst never holds the loop, and nothing of a call is kept."""
+
+import asyncio
+from dataclasses import dataclass, field
+from time import monotonic
+
+from gateway.edge.calls import Traffic
+from gateway.edge.endpoints import Table
+from gateway.edge.native.desk import CANCEL, MOST_A_TURN, Desk, Event, Metadata
+from gateway.interfaces import Endpoint
+from gateway.types import Call
+
+PATH = "/a/B"
+
+
+@dataclass(slots=True)
+class FakeFront:
+    """Notes answers and refusals, each by the number of its call."""
+
+    answers: dict[int, bytes] = field(default_factory=dict)
+    refusals: dict[int, int] = field(default_factory=dict)
+
+    def respond(self, call_id: int, payload: bytes) -> bool:
+        """Notes an answer."""
+        assert call_id not in self.answers.keys() | self.refusals.keys()
+        self.answers[call_id] = payload
+        return True
+
+    def fail(self, call_id: int, code: int, message: str, trailing_metadata: Metadata | None = None) -> bool:  # noqa: ARG002 - the codes suffice
+        """Notes a refusal."""
+        assert call_id not in self.answers.keys() | self.refusals.keys()
+        self.refusals[call_id] = code
+        return True
+
+
+class Served:
+    """A desk with one endpoint that holds its calls while it is closed."""
+
+    def __init__(self, most: int = 1000) -> None:
+        self.front, self.traffic, self.open, self.begun = FakeFront(), Traffic(most), asyncio.Event(), 0
+        self.calls: list[Call] = []
+        table: Table = {PATH: Endpoint(PATH, self._answer)}
+        self.desk = Desk(self.front, [PATH], lambda: table, self.traffic, 100)
+
+    async def take(self, *events: Event, seconds_ago: float = 0.0) -> None:
+        """Hands a burst over as the loop does, in a turn of its own."""
+        asyncio.get_running_loop().call_soon(self.desk.take, events, monotonic() - seconds_ago)
+        await asyncio.sleep(0)
+
+    async def _answer(self, call: Call) -> bytes:
+        self.begun += 1
+        self.calls.append(call)
+        await self.open.wait()
+        return bytes(call.message)
+
+
+def called(number: int, remaining: float | None = None, key: str = "key") -> Event:
+    """Returns the event of a call."""
+    return (0, number, 0, b"%d" % number, "peer", ((("x-api-key", key),), "peer", remaining))
+
+
+def cancelled(number: int) -> Event:
+    """Returns the event of a call whose caller has gone."""
+    return (CANCEL, number, 0, None, None, None)
+
+
+async def turn(times: int = 3) -> None:
+    """Lets the loop turn."""
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
+async def test_a_call_is_answered_once_its_work_has_ended() -> None:
+    served = Served()
+    served.open.set()
+    await served.take(called(1), called(2))
+    await turn()
+    assert served.front.answers == {1: b"1", 2: b"2"}
+    assert served.traffic.active == 0
+
+
+async def test_a_burst_is_begun_a_part_a_turn() -> None:
+    served = Served()
+    await served.take(*map(called, range(100)))
+    for turns in range(1, 100 // MOST_A_TURN + 1):
+        await turn(1)
+        assert served.begun == turns * MOST_A_TURN
+    await turn()
+    assert served.begun == 100
+    served.open.set()
+    await turn()
+    assert served.front.answers == {number: b"%d" % number for number in range(100)}
+
+
+async def test_a_call_whose_caller_goes_while_it_waits_is_never_begun() -> None:
+    served = Served()
+    await served.take(*map(called, range(MOST_A_TURN)), called(99), cancelled(99), called(100))
+    await turn(5)
+    assert served.begun == MOST_A_TURN + 1
+    served.open.set()
+    await turn()
+    assert 99 not in served.front.answers.keys() | served.front.refusals.keys()
+    assert served.front.answers[100] == b"100"
+
+
+async def test_a_number_that_comes_again_after_a_cancellation_is_a_new_call() -> None:
+    served = Served()
+    served.open.set()
+    await served.take(cancelled(7))
+    await served.take(*map(called, range(MOST_A_TURN)), called(99), cancelled(99))
+    await turn(5)
+    await served.take(called(99), called(77))
+    await turn()
+    assert served.front.answers[99] == b"99"
+
+
+async def test_calls_beyond_the_bound_are_refused_unread_those_that_wait_included() -> None:
+    served = Served(most=50)
+    await served.take(*map(called, range(60)))
+    assert served.front.refusals == dict.fromkeys(range(50, 60), 8)
+    assert served.begun == 0
+    await served.take(cancelled(0), called(60))
+    assert served.front.refusals[60] == 8
+    served.open.set()
+    await turn(5)
+    await served.take(called(61))
+    await turn()
+    assert served.front.answers[61] == b"61"
+    assert served.traffic.active == 0
+
+
+async def test_messages_that_are_too_large_and_deadlines_that_have_passed_are_refused() -> None:
+    served = Served()
+    await served.take((0, 1, 0, bytes(101), "", ((), "", None)), called(2, -0.1))
+    assert served.front.refusals == {1: 8, 2: 4}
+    assert served.begun == 0
+
+
+async def test_a_closed_desk_refuses_calls_and_ends_those_under_way_when_told() -> None:
+    served = Served()
+    await served.take(called(1))
+    served.desk.close()
+    await served.take(called(2))
+    assert served.front.refusals == {2: 14}
+    served.desk.cancel()
+    await turn()
+    assert served.front.refusals == {1: 14, 2: 14}
+    assert served.traffic.active == 0
+
+
+async def test_the_time_that_a_call_waits_unread_counts_and_what_would_come_too_late_is_refused_unread() -> None:
+    served = Served()
+    await served.take(*map(called, range(2 * MOST_A_TURN)), called(100, 1.0), seconds_ago=0.2)
+    await served.take(called(101, 0.5), called(102, 2.0), called(103), called(104, 1.0, key="other"))
+    await turn(5)
+    assert served.front.refusals == {101: 8}
+    now = asyncio.get_running_loop().time()
+    deadlines = {call.message: call.deadline for call in served.calls}
+    left = {number: round((deadlines[b"%d" % number] or now) - now, 1) for number in (100, 102, 103, 104)}
+    served.open.set()
+    await turn(5)
+    assert left == {100: 0.8, 102: 2.0, 103: 0.0, 104: 1.0}
+
+
+async def test_a_caller_does_not_wait_unread_behind_the_calls_of_another() -> None:
+    served = Served()
+    await served.take(*map(called, range(10 * MOST_A_TURN)), called(999, key="other"))
+    await turn(1)
+    assert b"999" in {call.message for call in served.calls}
+    served.open.set()
+    await turn(20)
