@@ -55,6 +55,15 @@ class Unimplemented(GatewayError):
     """The caller wants something that is not served."""
 
 
+class Decoupled(Unimplemented):
+    """The caller must use a stream: the model sends several responses to a request, or none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "FEATURE_NOT_SERVED", "ModelInfer RPC doesn't support models with decoupled transaction policy"
+        )
+
+
 class Unavailable(GatewayError):
     """The caller may try another replica, or later."""
 

@@ -2,17 +2,16 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
-from gateway.catalog import Snapshot, read_snapshot
-from gateway.contracts.compilation import Compiled, compile_methods
-from gateway.contracts.descriptors import ContractSet, link
-from gateway.decisions import DECISIONS
+from gateway.catalog.snapshot import Snapshot
+from gateway.catalog.sources import Catalogs
+from gateway.contracts.descriptors import link
+from gateway.drafts import Generation, check_nothing_lost, compile_live, draft_generation, names_of
 from gateway.edge.endpoints import Table, build_table
-from gateway.edge.status import status_of
 from gateway.errors import CatalogError, ContractError
 from gateway.interfaces import Admission, Batcher
 from gateway.pipeline import Pipeline
@@ -22,36 +21,22 @@ from gateway.types import Model, ModelVersion
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """Everything that one catalog serves."""
-
-    snapshot: Snapshot
-    contracts: ContractSet
-    compiled: Compiled
-
-    def services(self) -> dict[str, bool]:
-        """Returns every typed service, and whether any of its methods is answered."""
-        answered = {path.split("/")[1] for path in self.compiled.methods}
-        return {method.service: method.service in answered for method in self.contracts.methods}
-
-
 class Generations:
     """The live generation and how the next one takes its place.
 
     Args:
-        catalog: Catalog file.
+        catalogs: Where the catalog is found.
         contracts: Folder of further descriptor sets.
         lanes: Answers for every version that is loaded into it.
     """
 
-    def __init__(self, catalog: Path, contracts: Path, lanes: Batcher) -> None:
-        self._catalog = catalog
+    def __init__(self, catalogs: Catalogs, contracts: Path, lanes: Batcher) -> None:
+        self._catalogs = catalogs
         self._contracts = contracts
         self._lanes = lanes
         self._faults: dict[str, str] = {}
         built_in = link({})
-        self.live = Generation(Snapshot(), built_in, compile_methods(built_in.methods, {}, DECISIONS, status_of))
+        self.live = Generation(Snapshot(), built_in, compile_live(built_in.methods, {}))
 
     def table(self, tenants: Admission) -> Table:
         """Returns the endpoints of the live generation for these tenants."""
@@ -64,30 +49,33 @@ class Generations:
         return bool(self._faults)
 
     async def advance(self) -> bool:
-        """Reads the catalog and makes it live; returns whether anything changed.
+        """Reads the newest catalog and makes it live; returns whether anything changed.
 
-        A model that cannot be loaded stays as it was, or out; the others do not notice. So does a descriptor set.
+        A version that cannot be loaded or does not fit a method stays out; if it is the champion, its model stays as
+        it was, or out. The others do not notice. A descriptor set that does not fit stays out too.
 
         Raises:
-            CatalogError: The file is not a catalog, or an older one. The live generation stays.
+            CatalogError: There is no catalog, or only an older one. The live generation stays.
             ContractError: A method that is answered now would not be any more. The live generation stays.
         """
-        previous, faults = self.live, dict[str, str]()
-        catalog = read_snapshot(self._catalog, previous.snapshot)
-        contracts = link(read_sets(self._contracts, faults))
-        faults |= contracts.faults
-        snapshot = await self._load(catalog, faults)
-        if snapshot == previous.snapshot and faults == self._faults:
+        previous = self.live
+        # In a thread: calls go on while a thousand models are read and compiled.
+        draft = await asyncio.to_thread(draft_generation, self._catalogs, self._contracts, previous)
+        snapshot = await self._load(draft.fitting, draft.faults)
+        if snapshot == previous.snapshot and draft.faults == self._faults:
             return False
-        compiled = compile_methods(contracts.methods, snapshot.models, DECISIONS, status_of)
+        compiled = draft.compiled
+        if snapshot != draft.catalog:
+            compiled = await asyncio.to_thread(compile_live, draft.contracts.methods, snapshot.models)
         try:
             check_nothing_lost(previous.compiled, compiled, snapshot.models)
         except ContractError:
             await self._unload(snapshot.versions() - previous.snapshot.versions())
             raise
-        tell_faults(faults, self._faults)
-        self._faults = faults
-        self.live = Generation(snapshot, contracts, compiled)
+        tell_faults(draft.faults, self._faults)
+        self._faults = draft.faults
+        missing = names_of(draft.catalog) - names_of(snapshot)
+        self.live = Generation(snapshot, draft.contracts, compiled, missing)
         return True
 
     async def release(self, previous: Generation) -> None:
@@ -96,67 +84,44 @@ class Generations:
 
     async def _load(self, snapshot: Snapshot, faults: dict[str, str]) -> Snapshot:
         """Loads every model, side by side: one that takes long keeps no other waiting for its turn."""
+        known = self.live.snapshot.versions()
+        loads = dict[str, asyncio.Task[Model | None]]()
         async with asyncio.TaskGroup() as group:
-            loads = {name: group.create_task(self._try_model(model)) for name, model in snapshot.models.items()}
-        models = dict[str, Model]()
-        for name, load in loads.items():
-            loaded = load.result()
-            if isinstance(loaded, Model):
-                models[name] = loaded
-                continue
-            faults[name] = loaded.message
-            if name in self.live.snapshot.models:
-                models[name] = self.live.snapshot.models[name]
-        return replace(snapshot, models=models)
+            for name, model in snapshot.models.items():
+                loads[name] = group.create_task(self._load_model(model, known, faults))
+        loaded = {name: load.result() or self.live.snapshot.models.get(name) for name, load in loads.items()}
+        return replace(snapshot, models={name: model for name, model in loaded.items() if model is not None})
 
-    async def _try_model(self, model: Model) -> Model | CatalogError:
+    async def _load_model(self, model: Model, known: set[ModelVersion], faults: dict[str, str]) -> Model | None:
+        """Loads what of a model is new; returns it without versions that cannot be, or None if that is the champion."""
+        champion, failed = model.champion.version, set[int]()
+        new = sorted(set(model.versions.values()) - known, key=lambda version: version is not champion)
         try:
-            return await self._load_model(model)
-        except CatalogError as error:
-            return error
-
-    async def _load_model(self, model: Model) -> Model:
-        """Loads every version of a model, or none.
-
-        Raises:
-            CatalogError: One cannot be loaded.
-        """
-        versions = set(model.versions.values())
-        try:
-            for version in versions:
-                await self._lanes.load(version)
+            for version in new:
+                problem = await self._try_version(version)
+                if problem and version is champion:
+                    faults[model.name] = problem
+                    return None
+                if problem:
+                    faults[f"{model.name} version {version.number}"] = problem
+                    failed.add(version.number)
         except BaseException:
-            await self._unload(versions - self.live.snapshot.versions())
+            await self._unload(new)
             raise
-        return model
+        return model.without(failed)
+
+    async def _try_version(self, version: ModelVersion) -> str:
+        """Loads a version; returns why it cannot be, or nothing."""
+        try:
+            await self._lanes.load(version)
+        except CatalogError as error:
+            await self._lanes.unload(version)
+            return error.message
+        return ""
 
     async def _unload(self, versions: Iterable[ModelVersion]) -> None:
         for version in versions:
             await self._lanes.unload(version)
-
-
-def read_sets(folder: Path, faults: dict[str, str]) -> dict[str, bytes]:
-    """Reads the descriptor sets of a folder, by path; notes those that cannot be read."""
-    contents = {}
-    for path in sorted(folder.glob("*.binpb")):
-        try:
-            contents[str(path)] = path.read_bytes()
-        except OSError as error:
-            faults[str(path)] = f"cannot be read: {error.strerror}"
-    return contents
-
-
-def check_nothing_lost(previous: Compiled, following: Compiled, models: Mapping[str, Model]) -> None:
-    """Checks that every method that is answered now is answered by the next generation too.
-
-    A model that has left the catalog takes its methods with it.
-
-    Raises:
-        ContractError: A method does not fit the next version of its model.
-    """
-    for path, error in following.refused.items():
-        if path in previous.methods and error.metadata.get("model") in models:
-            raise error
 
 
 def tell_faults(faults: Mapping[str, str], known: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from gateway.errors import InvalidRequest
-from gateway.types import Arm, Call, Model, ModelVersion, Policy, Statistics, Tensors
+from gateway.types import Arm, Call, Model, ModelVersion, Policy, Priority, Response, Statistics, Tensors
 
 
 class Tenant(Protocol):
@@ -19,6 +19,10 @@ class Tenant(Protocol):
     @property
     def operator(self) -> bool:
         """Says whether the tenant may load and unload models and change settings of the servers."""
+
+    @property
+    def priority(self) -> Priority:
+        """Best class that its calls can get."""
 
     def may_call(self, model: str) -> bool:
         """Says whether the tenant's policy names the model."""
@@ -96,6 +100,19 @@ class Backend(Protocol):
             GatewayError: A server refused; the message is the server's own.
         """
 
+    def places(self, version: ModelVersion) -> int:
+        """Returns how many batches of a loaded version can be computed side by side now; at least 1."""
+
+    def streams(self, version: ModelVersion) -> bool:
+        """Says whether a loaded version is decoupled: `stream` answers for it, and not `infer`."""
+
+    def stream(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> AsyncGenerator[Response, None]:
+        """Yields the responses of a decoupled version to one request, as they come.
+
+        Raises:
+            GatewayError: As of `infer`; no more come.
+        """
+
     async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
         """Computes the outputs of a loaded version.
 
@@ -118,6 +135,28 @@ class Backend(Protocol):
 
 class Batcher(Backend, Protocol):
     """A backend that merges concurrent calls, and counts them."""
+
+    async def infer(
+        self,
+        version: ModelVersion,
+        inputs: Tensors,
+        deadline: float | None,
+        tenant: str = "",
+        priority: Priority = Priority.NORMAL,
+    ) -> Tensors:
+        """Computes the outputs of a loaded version, together with those of other calls.
+
+        Args:
+            version: Who answers.
+            inputs: Valid against the version's signature.
+            deadline: When the answer is no longer wanted, in seconds of the event loop's clock.
+            tenant: Who asks; tenants that wait share fairly.
+            priority: Class of the call.
+
+        Raises:
+            Overloaded: Too much waits already, or the call could not be answered by its deadline.
+            GatewayError: Whatever else the backend raises.
+        """
 
     def statistics(self, version: ModelVersion) -> Statistics:
         """Returns what a loaded version has done."""
@@ -158,6 +197,13 @@ class Method(Protocol):
         Raises:
             InvalidRequest: The outputs do not make an answer to this request.
         """
+
+
+class StreamMethod(Method, Protocol):
+    """A method by which a model may also answer with several responses."""
+
+    def respond(self, request: Any, response: Response, arm: Arm) -> bytes:
+        """Turns one response into a serialised message of the stream; empty if the caller is not to be told."""
 
 
 # Request and response (elements and bands filled in) -> the values of the other fields, by name; raises InvalidRequest.

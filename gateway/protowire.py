@@ -4,6 +4,7 @@ Source of the format: protobuf.dev/programming-guides/encoding.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message
@@ -75,12 +76,44 @@ def cut_field(message: bytes, number: int) -> tuple[bytes, list[memoryview]]:
     return b"".join(rest), values
 
 
+def locate_last(message: bytes, number: int) -> tuple[tuple[int, int], ...]:
+    """Finds the values of a repeated `bytes` field in a message that ends with them.
+
+    Args:
+        message: A serialised message.
+        number: Number of the field.
+
+    Returns:
+        Where each value starts and ends; nothing where another field stands behind one of them.
+
+    Raises:
+        DecodeError: The bytes are not a message.
+    """
+    found: list[tuple[int, int]] = []
+    position = 0
+    while position < len(message):
+        tag, position = read_varint(message, position)
+        end = field_end(message, position, tag & 7)
+        if tag == number << 3 | LENGTH_DELIMITED:
+            found.append((read_varint(message, position)[1], end))
+        elif found:
+            return ()
+        position = end
+    return tuple(found)
+
+
 def encode_field(number: int, values: Iterable[Buffer]) -> list[Buffer]:
     """Returns the pieces of a repeated `bytes` field, to be joined behind the rest of its message."""
     pieces: list[Buffer] = []
     for value in values:
-        pieces += (write_varint(number << 3 | LENGTH_DELIMITED) + write_varint(len(value)), value)
+        pieces += (prefix(number, len(value)), value)
     return pieces
+
+
+@lru_cache(maxsize=4096)
+def prefix(number: int, length: int) -> bytes:
+    """Returns what stands before a value of a `bytes` field."""
+    return write_varint(number << 3 | LENGTH_DELIMITED) + write_varint(length)
 
 
 def field_end(message: bytes, position: int, wire_type: int) -> int:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from gateway.errors import InvalidRequest, NotFound
 from gateway.types import Arm, Model
 
-PINNED = "pinned"
 NUMBERS_END = 2**63
 
 # What Triton's own reader takes for a number: blanks and a sign before it, and anything behind it.
@@ -31,7 +30,7 @@ class Routes:
         known = self.models.get(model)
         if known is None:
             raise NotFound("MODEL_UNKNOWN", f"Request for unknown model: '{model}' is not found", model=model)
-        return pinned_arm(known, number) if version else known.arms[0]
+        return pinned_arm(known, number) if version else known.champion
 
 
 def read_number(model: str, version: str) -> int:
@@ -57,11 +56,11 @@ def pinned_arm(model: Model, number: int) -> Arm:
     Raises:
         NotFound: The version is not live.
     """
-    found = model.versions.get(number)
+    found = model.pinned(number)
     if found is None:
         raise NotFound(
             "MODEL_UNKNOWN",
             f"Request for unknown model: '{model.name}' version {number} is not found",
             model=model.name,
         )
-    return next((arm for arm in model.arms if arm.version is found), Arm(PINNED, found))
+    return found

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.errors import ConfigurationError
@@ -24,12 +24,35 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GAPURA_", frozen=True)
 
     listen: str = Field(
-        "127.0.0.1:9003", description="Address of the gRPC listener, host:port; port 0 takes a free one."
+        "127.0.0.1:9003",
+        description="Address of the gRPC listener, host:port or unix:/path; port 0 takes a free one.",
     )
-    listener: str = Field("grpcio", description="Name of the listener implementation.")
+    own_socket: Path | None = Field(
+        None,
+        description="Lets several grpcio workers share the port; a unix socket at which this one alone is reached.",
+    )
+    listener: str = Field("grpcio", description="Name of the listener implementation: grpcio or native.")
+    trusted_network: bool = Field(
+        default=False,
+        description="Lets the native listener take any address. It has no limit for what one caller makes it allocate: "
+        "say so only where nobody but trusted callers, or a proxy that limits them, can connect.",
+    )
+    behind_edge: bool = Field(
+        default=False,
+        description="Takes the tenant from the certificate that the edge tells of in x-forwarded-client-cert. Whoever "
+        "reaches the listener could write that: it has to be native on a unix socket of its own user.",
+    )
+    in_flight: int = Field(16_384, ge=1, description="Calls and streams under way at once; further ones are refused.")
     backend: str = Field("onnx", description="Name of the backend implementation.")
     repository: Path = Field(Path("model_repository"), description="Model repository in Triton's layout.")
     catalog: Path = Field(Path("var/catalog/catalog.binpb"), description="Catalog that the hub writes.")
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis in which the hub publishes the catalog too: redis://, rediss:// or unix://.",
+    )
+    catalog_key: str = Field(
+        "gapura:catalog", min_length=1, description="Key of the catalog in Redis, and channel that tells of a new one."
+    )
     contracts: Path = Field(
         Path("var/catalog/contracts"),
         description="Folder of further descriptor sets (*.binpb), served beside the built-in contracts.",
@@ -40,21 +63,32 @@ class Settings(BaseSettings):
     nodes: Addresses = Field((), description="Triton nodes, host or host:port, separated by commas.")
     gpu_nodes: Addresses = Field((), description="Triton nodes with a GPU, for models that are placed there.")
     queue_mib: int = Field(1024, ge=1, description="Tensors that may wait for one model version, in MiB.")
+    queue_seconds: float = Field(
+        2.0, gt=0, description="How long a call without deadline may have to wait before it is refused at once."
+    )
     slots: int | None = Field(
-        None, ge=1, description="Batches of one model version under way at once; 1 embedded, 4 with Triton."
+        None, ge=1, description="Batches of one model version under way at once; learnt from their times if not set."
     )
     threads: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,
         description="Batches of all models that the embedded backend runs at once.",
     )
-    watch_seconds: float = Field(1.0, gt=0, description="Time between looks at the catalog and the tenants file.")
+    watch_seconds: float = Field(
+        1.0, gt=0, description="Time between looks at Redis and at health, and tries of what could not be loaded."
+    )
     drain_seconds: float = Field(15.0, ge=0, description="Time that calls under way get to finish at shutdown.")
 
     @model_validator(mode="after")
-    def _has_nodes(self) -> "Settings":
+    def _is_consistent(self) -> "Settings":
         if self.backend == "triton" and not (self.nodes or self.gpu_nodes):
             raise ValueError("GAPURA_BACKEND=triton needs nodes: set GAPURA_NODES or GAPURA_GPU_NODES")
+        private = self.listen.startswith("unix:") and self.listener == "native" and not self.trusted_network
+        if self.behind_edge and not private:
+            raise ValueError(
+                "GAPURA_BEHIND_EDGE=true believes whoever can connect: it needs GAPURA_LISTENER=native, "
+                "GAPURA_LISTEN=unix:/path, and no GAPURA_TRUSTED_NETWORK"
+            )
         return self
 
 

@@ -7,7 +7,7 @@ from math import prod
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is a class
 
-from gateway.types import Buffer, ModelVersion, Tensors, TensorSpec
+from gateway.types import Buffer, ModelVersion, Tensors, TensorSpec, Terms
 
 BYTES = "BYTES"
 LENGTH_BYTES = 4
@@ -58,14 +58,21 @@ def leading(version: ModelVersion, rows: int) -> tuple[int, ...]:
     return (rows,) if version.max_batch_size else ()
 
 
+def wanted(version: ModelVersion, terms: Terms) -> tuple[TensorSpec, ...]:
+    """Returns the outputs that a call wants, in the order in which they come."""
+    outputs = version.signature.outputs
+    return tuple(outputs[position] for position in terms.outputs) or outputs
+
+
 def merge(calls: Sequence[Tensors]) -> Tensors:
-    """Joins calls of equal row shapes into one batch, in order."""
+    """Joins calls of equal row shapes and terms into one batch, in order."""
     if len(calls) == 1:
         return calls[0]
     return Tensors(
         rows=sum(call.rows for call in calls),
         shapes=calls[0].shapes,
         data=tuple(map(b"".join, zip(*(call.data for call in calls), strict=True))),
+        terms=calls[0].terms,
     )
 
 
@@ -78,7 +85,7 @@ def split(batch: Tensors, specs: Sequence[TensorSpec], rows: Sequence[int]) -> l
         for data, shape, spec in zip(batch.data, batch.shapes, specs, strict=True)
     ]
     parts = zip(*columns, strict=True) if columns else (() for _ in rows)
-    return [Tensors(count, batch.shapes, data) for count, data in zip(rows, parts, strict=True)]
+    return [Tensors(count, batch.shapes, data, batch.terms) for count, data in zip(rows, parts, strict=True)]
 
 
 def cut(data: Buffer, offsets: Sequence[int], rows: Sequence[int]) -> list[Buffer]:

@@ -1,13 +1,15 @@
 """What tests and benchmarks of Gapura, and of services that call it, start and stop: a gateway, and a fake backend."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tritonclient.grpc import model_config_pb2
+
 from gateway.app import Gateway
 from gateway.settings import Settings
-from gateway.types import ModelVersion, Statistics, Tensors
+from gateway.types import ModelVersion, Priority, Response, Statistics, Tensors
 
 
 @asynccontextmanager
@@ -31,6 +33,7 @@ class FakeBackend:
         fails: Says for inputs whether to fail, and with what.
         loaded: Versions that are loaded.
         operations: Every operation that it was asked to do, with its request.
+        responses: What a decoupled model sends to each request; None where the model is not decoupled.
     """
 
     batches: list[Tensors] = field(default_factory=list)
@@ -38,6 +41,7 @@ class FakeBackend:
     fails: Callable[[Tensors], Exception | None] = lambda _: None
     loaded: set[ModelVersion] = field(default_factory=set)
     operations: list[tuple[str, bytes]] = field(default_factory=list)
+    responses: Sequence[Response] | None = None
 
     def __post_init__(self) -> None:
         self.open.set()
@@ -50,13 +54,33 @@ class FakeBackend:
         """Forgets the version."""
         self.loaded.discard(version)
 
-    def config(self, version: ModelVersion) -> bytes:  # noqa: ARG002 - the same for all
-        """Returns an empty configuration."""
-        return b""
+    def config(self, version: ModelVersion) -> bytes:
+        """Returns a configuration of the version's batch size."""
+        return bytes(model_config_pb2.ModelConfig(max_batch_size=version.max_batch_size).SerializeToString())
 
     def ready(self, version: ModelVersion) -> bool:
         """Says whether the version is loaded."""
         return version in self.loaded
+
+    def places(self, version: ModelVersion) -> int:  # noqa: ARG002 - the same for all
+        """Returns that it computes one batch at a time."""
+        return 1
+
+    def streams(self, version: ModelVersion) -> bool:  # noqa: ARG002 - the same for all
+        """Says whether it has several responses to a request."""
+        return self.responses is not None
+
+    async def stream(
+        self,
+        version: ModelVersion,  # noqa: ARG002 - the same for all
+        inputs: Tensors,
+        deadline: float | None,  # noqa: ARG002 - it never takes long
+    ) -> AsyncGenerator[Response, None]:
+        """Yields its responses, each once it is open."""
+        self.batches.append(inputs)
+        for response in self.responses or ():
+            await self.open.wait()
+            yield response
 
     def statistics(self, version: ModelVersion) -> Statistics:  # noqa: ARG002 - it counts nothing
         """Returns no counts."""
@@ -78,3 +102,18 @@ class FakeBackend:
         if failure is not None:
             raise failure
         return Tensors(inputs.rows, inputs.shapes[:1], inputs.data[:1])
+
+
+class FakeLanes(FakeBackend):
+    """A fake backend in the place of lanes, which merges nothing."""
+
+    async def infer(
+        self,
+        version: ModelVersion,
+        inputs: Tensors,
+        deadline: float | None,
+        tenant: str = "",  # noqa: ARG002 - nobody waits
+        priority: Priority = Priority.NORMAL,  # noqa: ARG002 - nobody waits
+    ) -> Tensors:
+        """Answers with the first input, once it is open."""
+        return await FakeBackend.infer(self, version, inputs, deadline)

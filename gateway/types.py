@@ -1,11 +1,16 @@
 """Values that pass between the stages."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, IntEnum
 from typing import NamedTuple
 
+from gateway.errors import ModelFailed
+
 Policy = Mapping[str, tuple[float, ...]]
+
+# Name of the arm of a version that is loaded and that no arm names.
+PINNED = "pinned"
 
 # Bytes that are read where they lie: large tensors are views of the message that brought them.
 Buffer = bytes | memoryview
@@ -74,12 +79,68 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What of a registered model is live."""
+    """What of a registered model is live.
+
+    Attributes:
+        name: Registered name.
+        versions: Versions that are loaded, by number; callers may pin each of them.
+        arms: How traffic is divided; the champion is the first.
+        policy: Values that replace those of the contract.
+    """
 
     name: str
     versions: Mapping[int, ModelVersion]
     arms: tuple[Arm, ...]
     policy: Policy
+
+    @property
+    def champion(self) -> Arm:
+        """The arm that answers unless something else was decided."""
+        return self.arms[0]
+
+    def pinned(self, number: int) -> Arm | None:
+        """Returns the arm that answers callers who pin a version: one that names it, or one of its own."""
+        found = self.versions.get(number)
+        if found is None:
+            return None
+        return next((arm for arm in self.arms if arm.version is found), Arm(PINNED, found))
+
+    def answering(self) -> tuple[Arm, ...]:
+        """Returns every arm that may answer: those that divide the traffic, and those that only pins reach."""
+        named = {arm.version for arm in self.arms}
+        return (*self.arms, *(Arm(PINNED, version) for version in self.versions.values() if version not in named))
+
+    def without(self, numbers: Collection[int]) -> "Model":
+        """Returns the model without some versions, and without the arms that name them."""
+        versions = {number: version for number, version in self.versions.items() if number not in numbers}
+        return replace(self, versions=versions, arms=tuple(arm for arm in self.arms if arm.version.number in versions))
+
+
+class Priority(IntEnum):
+    """Class of a call; where calls wait, a lower number goes first."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+
+PRIORITIES: Mapping[str, Priority] = {priority.name.lower(): priority for priority in Priority}
+
+
+class Terms(NamedTuple):
+    """What a call wants of its model beside an answer to its inputs; calls share a batch only if it is equal.
+
+    Attributes:
+        outputs: Positions in the signature of the outputs that are wanted, ascending; none means all.
+        parameters: The parameters of the request that are the model's own, as a serialised `ModelInferRequest` that
+            has nothing else.
+    """
+
+    outputs: tuple[int, ...] = ()
+    parameters: bytes = b""
+
+
+PLAIN = Terms()
 
 
 class Tensors(NamedTuple):
@@ -91,11 +152,25 @@ class Tensors(NamedTuple):
         rows: Rows of every tensor; 1 for a model without batch dimension.
         shapes: Shape of one row of each tensor.
         data: Elements of each tensor, row-major, little-endian; BYTES elements behind their 4-byte length.
+        terms: What is wanted of the model, for inputs. Outputs of inputs whose terms name some are those alone.
     """
 
     rows: int
     shapes: tuple[tuple[int, ...], ...]
     data: tuple[Buffer, ...]
+    terms: Terms = PLAIN
+
+
+class Response(NamedTuple):
+    """One of the responses that a decoupled model sends to one request.
+
+    Attributes:
+        outputs: What it holds, which may be nothing; `terms` says which outputs, and has the response's parameters.
+        failure: What the model says went wrong; it may send more all the same.
+    """
+
+    outputs: Tensors
+    failure: ModelFailed | None = None
 
 
 class Call(NamedTuple):
@@ -106,12 +181,16 @@ class Call(NamedTuple):
         api_key: Key of the caller, if it sent one.
         deadline: When the caller stops waiting, in seconds of the event loop's clock.
         ends_on_failure: Whether a model's failure is to end the caller's stream.
+        priority: Class that the caller asks for; None for that of its tenant, which is the best that it can get.
+        certificate: What the metadata say of the caller's certificate: true only if a trusted edge has written it.
     """
 
     message: bytes
     api_key: str | None
     deadline: float | None
     ends_on_failure: bool = False
+    priority: Priority | None = None
+    certificate: str | None = None
 
 
 @dataclass(slots=True)
@@ -133,14 +212,15 @@ class Statistics:
 
     Attributes:
         succeeded: Calls that got an answer, from their arrival in the lane.
-        failed: Calls that got an error.
+        failed: Calls that got an error, or that nobody awaited any more.
         queued: Time that answered calls spent waiting for their batch.
         computed: Batches that the backend answered.
         rows: Rows of those batches.
         batch_sizes: The same batches by their number of rows.
         last_call: When the latest call came, in seconds since 1970; 0 before the first.
-        expired: Calls whose deadline passed while they waited.
-        refused: Calls that found the lane full.
+        expired: Calls whose deadline passed before their answer.
+        cancelled: Calls whose callers left before their answer, for another reason.
+        refused: Calls that found the lane full, or too slow for their deadline.
         retried: Calls that were tried apart after their batch failed.
     """
 
@@ -152,5 +232,6 @@ class Statistics:
     batch_sizes: dict[int, Timing] = field(default_factory=dict)
     last_call: float = 0.0
     expired: int = 0
+    cancelled: int = 0
     refused: int = 0
     retried: int = 0

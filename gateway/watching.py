@@ -3,27 +3,47 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from time import monotonic
 
 Fingerprint = tuple[int, int, int] | None
 
+LOOK_SECONDS = 0.1  # a look takes 2 µs
+
 
 async def changes(
-    path: Path, seen: Fingerprint, every_seconds: float, unsettled: Callable[[], bool] = lambda: False
+    path: Path,
+    seen: Fingerprint,
+    every_seconds: float,
+    unsettled: Callable[[], bool] = lambda: False,
+    news: asyncio.Event | None = None,
 ) -> AsyncIterator[None]:
     """Yields whenever the file is another one than at the last look, or what was made of it is not settled.
 
     Args:
         path: The file; it may be missing.
         seen: Its fingerprint, taken before it was last read, so that no change is missed.
-        every_seconds: Time between looks.
+        every_seconds: Time between tries of a file as it is.
         unsettled: Says whether the file deserves another try as it is.
+        news: Set by somebody who knows that there is something else to look at.
     """
+    news = news or asyncio.Event()
+    retry = monotonic() + every_seconds
     while True:
-        await asyncio.sleep(every_seconds)
-        now = fingerprint(path)
-        if now != seen or unsettled():
-            seen = now
+        told = await is_set_within(news, min(every_seconds, LOOK_SECONDS))
+        now, due = fingerprint(path), monotonic() >= retry
+        if told or now != seen or (due and unsettled()):
+            seen, retry = now, monotonic() + every_seconds
+            news.clear()
             yield
+
+
+async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Waits for an event; returns whether it was set in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def fingerprint(path: Path) -> Fingerprint:

@@ -2,10 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway.errors import ConfigurationError
+from gateway.types import PRIORITIES
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 @click.group()
@@ -21,12 +26,35 @@ def tenants() -> None:
 @click.option(
     "--operator", is_flag=True, help="It may also load and unload its models, and change settings of the servers."
 )
+@click.option(
+    "--priority",
+    type=click.Choice(list(PRIORITIES)),
+    default="normal",
+    show_default=True,
+    help="Whose calls go first where calls wait.",
+)
 @click.option("--key-file", type=click.Path(path_type=Path), help="Write the key here instead of printing it.")
-def add(name: str, globs: tuple[str, ...], key_file: Path | None, *, operator: bool) -> None:
+@click.option(
+    "--certificate",
+    "certificates",
+    multiple=True,
+    help="Name of its TLS certificate, known behind the protected edge: a URI, a DNS name or CN=name; repeatable.",
+)
+@click.option("--no-key", is_flag=True, help="Make no key: the tenant is known by its certificate.")
+def add(  # noqa: PLR0913 - an option each
+    name: str,
+    globs: tuple[str, ...],
+    priority: str,
+    key_file: Path | None,
+    certificates: tuple[str, ...],
+    *,
+    operator: bool,
+    no_key: bool,
+) -> None:
     """Add tenant NAME, or give it one more key.
 
-    The key is shown once: only its salted hash is kept. A tenant that exists gets the new key beside its others, and
-    the models and rights given here.
+    The key is shown once: only its salted hash is kept. A tenant that exists gets the new key and the certificates
+    beside its others, and the models and rights given here.
     """
     from pydantic import ValidationError
 
@@ -37,18 +65,27 @@ def add(name: str, globs: tuple[str, ...], key_file: Path | None, *, operator: b
     key, hashed = new_key()
     try:
         with changing_tenants(read_settings().tenants) as known:
-            keys = known[name].keys if name in known else ()
-            known[name] = TenantPolicy(name=name, models=globs, operator=operator, keys=(*keys, KeyEntry.of(hashed)))
-            hand_over(key, key_file)
+            before = known.get(name)
+            keys = before.keys if before else ()
+            known[name] = TenantPolicy(
+                name=name,
+                models=globs,
+                operator=operator,
+                priority=PRIORITIES[priority],
+                keys=keys if no_key else (*keys, KeyEntry.of(hashed)),
+                certificates=tuple(dict.fromkeys((*(before.certificates if before else ()), *certificates))),
+            )
+            if not no_key:
+                hand_over(key, key_file)
     except ConfigurationError as error:
         raise click.ClickException(error.message) from error
     except ValidationError as error:
-        raise click.BadParameter(f"{name!r} is not a tenant name: use a-z, 0-9, - and _") from error
+        raise click.BadParameter(fault_of(error, name)) from error
 
 
 @tenants.command("list")
 def show() -> None:
-    """List tenants, the models that they may call, and the ids of their keys."""
+    """List tenants: the models that they may call, the ids of their keys, and their priority."""
     from gateway.settings import read_settings
     from gateway.tenancy.policies import read_tenants
 
@@ -58,8 +95,18 @@ def show() -> None:
         raise click.ClickException(error.message) from error
     for tenant in known:
         rights = "  operator" if tenant.operator else ""
+        rights += f"  priority {tenant.priority.name.lower()}"
+        rights += "".join(f"  certificate {name}" for name in tenant.certificates)
         keys = " ".join(key.id for key in tenant.keys)
         click.echo(f"{tenant.name}  models {' '.join(tenant.models)}  keys {keys}{rights}")
+
+
+def fault_of(error: "ValidationError", name: str) -> str:
+    """Says which argument is not valid, and what it should be."""
+    place = error.errors(include_input=False, include_url=False)[0]["loc"]
+    if "certificates" in place:
+        return "a certificate has a name of 1 to 255 characters, and no other tenant has the same"
+    return f"{name!r} is not a tenant name: use a-z, 0-9, - and _"
 
 
 def hand_over(key: str, key_file: Path | None) -> None:

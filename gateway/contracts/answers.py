@@ -21,7 +21,7 @@ from gateway.contracts.rows import STRUCT_CODES
 from gateway.errors import ModelFailed
 from gateway.interfaces import Decide, Decision
 from gateway.tensors import ELEMENT_BYTES
-from gateway.types import Arm, ModelVersion, Policy, Signature, Tensors
+from gateway.types import Arm, ModelVersion, Policy, Signature, Tensors, TensorSpec
 
 # A request, outputs and the position of its row -> the response message; raises InvalidRequest.
 FillAnswer = Callable[[Any, Tensors, int], Any]
@@ -134,26 +134,41 @@ def annotations(method: AnnotatedMethod, extension: Any) -> Iterator[tuple[str, 
             yield field.name, options.Extensions[extension]
 
 
+def bound_outputs(method: AnnotatedMethod, signature: Signature) -> tuple[int, ...]:
+    """Returns the positions of the outputs that the method reads, ascending; the model is asked for no others."""
+    names = {output.tensor for _, output in annotations(method, annotations_pb2.output)}
+    return tuple(position for position, spec in enumerate(signature.outputs) if spec.name in names)
+
+
 def element_steps(method: AnnotatedMethod, signature: Signature) -> Iterator[Step]:
     """Yields the steps that read an element of the row.
 
     Raises:
         ContractError: The model has no such element, or it does not fit the field.
     """
+    bound = [signature.outputs[position] for position in bound_outputs(method, signature)]
     for name, output in annotations(method, annotations_pb2.output):
-        yield element_step(method, signature, name, output)
+        yield element_step(method, bound, name, output)
 
 
-def element_step(method: AnnotatedMethod, signature: Signature, name: str, output: annotations_pb2.Output) -> Step:
+def element_step(
+    method: AnnotatedMethod, bound: Sequence[TensorSpec], name: str, output: annotations_pb2.Output
+) -> Step:
     """Returns the step that reads one element.
+
+    Args:
+        method: The method.
+        bound: The outputs that it reads, in the order in which they come.
+        name: The field that is filled.
+        output: What fills it.
 
     Raises:
         ContractError: The model has no such element, or it does not fit the field.
     """
-    position = next((index for index, spec in enumerate(signature.outputs) if spec.name == output.tensor), None)
+    position = next((index for index, spec in enumerate(bound) if spec.name == output.tensor), None)
     if position is None:
         raise misfit(method, f"the model has no output '{output.tensor}'")
-    spec = signature.outputs[position]
+    spec = bound[position]
     if spec.datatype not in STRUCT_CODES or min(spec.dims, default=1) < 0 or output.element >= prod(spec.dims):
         raise misfit(method, f"output '{spec.name}' {spec.datatype} {list(spec.dims)} has no element {output.element}")
     field = method.response.DESCRIPTOR.fields_by_name[name]

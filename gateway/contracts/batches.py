@@ -1,6 +1,6 @@
 """Typed batch methods: many items of one call, scored together, each with its own answer or error."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,8 @@ from google.rpc import status_pb2
 from gateway.contracts.bindings import TypedMethod, parse_message
 from gateway.contracts.columns import misfit
 from gateway.contracts.descriptors import AnnotatedMethod
-from gateway.errors import GatewayError, InvalidFields, InvalidRequest
-from gateway.types import Arm, Tensors
+from gateway.errors import ContractError, GatewayError, InvalidFields, InvalidRequest
+from gateway.types import Arm, Model, Tensors
 
 MOST_ITEMS = 512
 STATUS = status_pb2.Status.DESCRIPTOR.full_name
@@ -33,6 +33,7 @@ class BatchMethod:
         answered: Field of a result that holds an answer.
         refused: Field of a result that holds a status.
         status_of: Takes an item's error to its serialised status.
+        misfits: Versions beside the champion's that take no batches, by number.
     """
 
     item: TypedMethod
@@ -43,6 +44,12 @@ class BatchMethod:
     answered: str
     refused: str
     status_of: StatusOf
+    misfits: Mapping[int, ContractError]
+
+    @property
+    def model(self) -> str:
+        """Registered name of the model that answers."""
+        return self.item.model
 
     def parse(self, message: bytes) -> Any:
         """Reads the request.
@@ -62,7 +69,7 @@ class BatchMethod:
         Raises:
             InvalidRequest: There are no items, or too many.
         """
-        binding, items = self.item.bindings[arm.name], getattr(request, self.items)
+        binding, items = self.item.bindings[arm.name, arm.version.number], getattr(request, self.items)
         self._check_size(len(items), arm)
         rows, left_out = [], dict[int, InvalidRequest]()
         for position, item in enumerate(items):
@@ -70,11 +77,12 @@ class BatchMethod:
                 rows.append(binding.row(item))
             except InvalidRequest as error:
                 left_out[position] = error
-        return Tensors(len(rows), binding.shapes, tuple(map(b"".join, zip(*rows, strict=True)))), left_out
+        data = tuple(map(b"".join, zip(*rows, strict=True)))
+        return Tensors(len(rows), binding.shapes, data, binding.terms), left_out
 
     def answer(self, request: Any, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:
         """Turns rows of outputs into results, in the order of the items."""
-        fill = self.item.bindings[arm.name].fill
+        fill = self.item.bindings[arm.name, arm.version.number].fill
         response, row = self.response(), 0
         results = getattr(response, self.results)
         for position, item in enumerate(getattr(request, self.items)):
@@ -101,18 +109,20 @@ class BatchMethod:
 
 
 def bind_batch(
-    method: AnnotatedMethod, item: TypedMethod, item_response: Any, arms: Sequence[Arm], status_of: StatusOf
+    method: AnnotatedMethod, item: TypedMethod, item_response: Any, model: Model, status_of: StatusOf
 ) -> BatchMethod:
     """Binds a batch method to the method that scores one item.
 
     Raises:
-        ContractError: Its messages do not have the form that `Serving.batch_of` describes.
+        ContractError: Its messages do not have the form that `Serving.batch_of` describes, or the champion takes no
+            batches.
     """
     items, asked = repeated_field(method, method.request.DESCRIPTOR)
     results, result = repeated_field(method, method.response.DESCRIPTOR)
     if asked is not item.request.DESCRIPTOR:
         raise misfit(method, f"'{items}' must hold {item.request.DESCRIPTOR.full_name}")
-    if not all(arm.version.max_batch_size for arm in arms):
+    without = {number for number, version in model.versions.items() if not version.max_batch_size}
+    if model.champion.version.number in without:
         raise misfit(method, f"model '{item.model}' takes no batches")
     fields = {field.message_type.full_name: field.name for field in result.fields if field.message_type}
     if item_response.DESCRIPTOR.full_name not in fields or STATUS not in fields:
@@ -126,6 +136,7 @@ def bind_batch(
         answered=fields[item_response.DESCRIPTOR.full_name],
         refused=fields[STATUS],
         status_of=status_of,
+        misfits={number: misfit(method, f"version {number} takes no batches") for number in without},
     )
 
 

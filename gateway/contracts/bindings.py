@@ -6,12 +6,12 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from gateway.contracts.answers import FillAnswer, compile_answer
+from gateway.contracts.answers import FillAnswer, bound_outputs, compile_answer
 from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.contracts.rows import PackRow, compile_row
-from gateway.errors import InvalidRequest
+from gateway.errors import ContractError, InvalidRequest
 from gateway.interfaces import NOTHING_LEFT_OUT, Decision
-from gateway.types import Arm, Model, Tensors
+from gateway.types import PLAIN, Arm, Model, Tensors, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,13 @@ class Binding:
     Attributes:
         row: Takes a request to its row of each input tensor; raises InvalidFields.
         shapes: Shape of one row of each input tensor.
-        fill: Takes a request and a row of outputs to the response; raises InvalidRequest.
+        terms: The outputs that the response is filled from.
+        fill: Takes a request and a row of those outputs to the response; raises InvalidRequest.
     """
 
     row: PackRow
     shapes: tuple[tuple[int, ...], ...]
+    terms: Terms
     fill: FillAnswer
 
 
@@ -36,12 +38,14 @@ class TypedMethod:
     Attributes:
         model: Registered name of the model that answers.
         request: Message class of the request.
-        bindings: The method compiled for each arm, by the arm's name.
+        bindings: The method compiled for each arm that may answer, by the arm's name and its version.
+        misfits: Why it fits no other version that is loaded, by number.
     """
 
     model: str
     request: Any
-    bindings: Mapping[str, Binding]
+    bindings: Mapping[tuple[str, int], Binding]
+    misfits: Mapping[int, ContractError]
 
     def parse(self, message: bytes) -> Any:
         """Reads the request.
@@ -61,8 +65,8 @@ class TypedMethod:
         Raises:
             InvalidFields: A field is missing, not finite or out of range.
         """
-        binding = self.bindings[arm.name]
-        return Tensors(1, binding.shapes, binding.row(request)), NOTHING_LEFT_OUT
+        binding = self.bindings[arm.name, arm.version.number]
+        return Tensors(1, binding.shapes, binding.row(request), binding.terms), NOTHING_LEFT_OUT
 
     def answer(self, request: Any, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:  # noqa: ARG002 - one item is never left out
         """Turns the row of outputs into a serialised response.
@@ -70,21 +74,32 @@ class TypedMethod:
         Raises:
             InvalidRequest: The decision refuses the request.
         """
-        response: bytes = self.bindings[arm.name].fill(request, outputs, 0).SerializeToString()
+        binding = self.bindings[arm.name, arm.version.number]
+        response: bytes = binding.fill(request, outputs, 0).SerializeToString()
         return response
 
 
 def bind(method: AnnotatedMethod, model: Model, decision: Decision | None) -> TypedMethod:
-    """Compiles a method for every arm of its model.
+    """Compiles a method for every arm that may answer; versions beside the champion's that do not fit are set aside.
 
     Raises:
-        ContractError: The method and a version do not fit.
+        ContractError: The method and the champion do not fit.
     """
-    return TypedMethod(
-        model=model.name,
-        request=method.request,
-        bindings={arm.name: compile_binding(method, arm, model, decision) for arm in model.arms},
-    )
+    champion, *others = model.answering()
+    bindings = {(champion.name, champion.version.number): compile_binding(method, champion, model, decision)}
+    misfits = dict[int, ContractError]()
+    for arm in others:
+        try:
+            bindings[arm.name, arm.version.number] = compile_binding(method, arm, model, decision)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the champion does without
+            misfits[arm.version.number] = explain(method, error, model.name)
+    return TypedMethod(model.name, method.request, bindings, misfits)
+
+
+def explain(method: AnnotatedMethod, error: Exception, model: str) -> ContractError:
+    """Returns why a method cannot be compiled, as an error of its model."""
+    reason = error.message if isinstance(error, ContractError) else f"{method.full_name}: {error!r}"
+    return ContractError(reason, model=model)
 
 
 def compile_binding(method: AnnotatedMethod, arm: Arm, model: Model, decision: Decision | None) -> Binding:
@@ -94,9 +109,11 @@ def compile_binding(method: AnnotatedMethod, arm: Arm, model: Model, decision: D
         ContractError: The method and the version do not fit.
     """
     signature = arm.version.signature
+    outputs = bound_outputs(method, signature)
     return Binding(
         row=compile_row(method, signature),
         shapes=tuple(spec.dims for spec in signature.inputs),
+        terms=Terms(outputs) if len(outputs) < len(signature.outputs) else PLAIN,
         fill=compile_answer(method, arm, model.policy, decision),
     )
 

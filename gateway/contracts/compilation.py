@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gateway.contracts.batches import StatusOf, bind_batch
-from gateway.contracts.bindings import TypedMethod, bind
+from gateway.contracts.batches import BatchMethod, StatusOf, bind_batch
+from gateway.contracts.bindings import TypedMethod, bind, explain
 from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.errors import ContractError
-from gateway.interfaces import Decision, Method
+from gateway.interfaces import Decision
 from gateway.types import Model
 
 
@@ -20,8 +20,16 @@ class Compiled:
         refused: Why the others cannot, by path.
     """
 
-    methods: dict[str, Method] = field(default_factory=dict)
+    methods: dict[str, TypedMethod | BatchMethod] = field(default_factory=dict)
     refused: dict[str, ContractError] = field(default_factory=dict)
+
+    def misfits(self) -> dict[str, dict[int, ContractError]]:
+        """Returns why versions do not fit a method that their champion answers, by model and number."""
+        found = dict[str, dict[int, ContractError]]()
+        for method in self.methods.values():
+            for number, error in method.misfits.items():
+                found.setdefault(method.model, {}).setdefault(number, error)
+        return found
 
 
 def compile_methods(
@@ -44,8 +52,7 @@ def compile_methods(
         try:
             compiled.methods[method.path] = compile_method(method, known, models, decisions, status_of)
         except Exception as error:  # noqa: BLE001 - no contract of one team may stop the others
-            reason = error.message if isinstance(error, ContractError) else f"{method.full_name}: {error!r}"
-            compiled.refused[method.path] = ContractError(reason, model=model_of(method, known))
+            compiled.refused[method.path] = explain(method, error, model_of(method, known))
     return compiled
 
 
@@ -61,7 +68,7 @@ def compile_method(
     models: Mapping[str, Model],
     decisions: Mapping[str, Decision],
     status_of: StatusOf,
-) -> Method:
+) -> TypedMethod | BatchMethod:
     """Compiles one method.
 
     Raises:
@@ -75,7 +82,7 @@ def compile_method(
     if item is None:
         raise ContractError(f"{method.full_name}: there is no method {method.serving.batch_of}")
     single = compile_single(item, models, decisions)
-    return bind_batch(method, single, item.response, models[single.model].arms, status_of)
+    return bind_batch(method, single, item.response, models[single.model], status_of)
 
 
 def compile_single(

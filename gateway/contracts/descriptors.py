@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from erpml.annotations.v1 import annotations_pb2
@@ -65,6 +66,17 @@ class ContractSet:
 def built_in_contracts() -> bytes:
     """Returns the descriptor set of the contracts that this release ships."""
     return (files("erpml") / BUILT_IN).read_bytes()
+
+
+def read_sets(folder: Path, faults: dict[str, str]) -> dict[str, bytes]:
+    """Reads the descriptor sets of a folder, by path; notes those that cannot be read."""
+    contents = {}
+    for path in sorted(folder.glob("*.binpb")):
+        try:
+            contents[str(path)] = path.read_bytes()
+        except OSError as error:
+            faults[str(path)] = f"cannot be read: {error.strerror}"
+    return contents
 
 
 def link(further: Mapping[str, bytes]) -> ContractSet:

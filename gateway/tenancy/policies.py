@@ -11,13 +11,40 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from gateway.errors import ConfigurationError
 from gateway.tenancy.keys import HashedKey
+from gateway.types import PRIORITIES, Priority
+
+
+def read_priority(value: object) -> Priority:
+    """Takes the name of a priority class.
+
+    Raises:
+        ValueError: There is no such class.
+    """
+    if isinstance(value, Priority):
+        return value
+    if not isinstance(value, str) or value not in PRIORITIES:
+        raise ValueError(f"there is no priority {value!r}; choose {', '.join(PRIORITIES)}")
+    return PRIORITIES[value]
+
 
 Hex = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2})+$")]
+PriorityName = Annotated[
+    Priority, BeforeValidator(read_priority), PlainSerializer(lambda priority: priority.name.lower(), return_type=str)
+]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+CertificateName = Annotated[str, StringConstraints(pattern=r"^\S(.{0,253}\S)?$")]
 
 
 class Strict(BaseModel):
@@ -50,13 +77,17 @@ class TenantPolicy(Strict):
         name: Unique name.
         models: Globs over registered model names, such as `team3_*`.
         operator: Whether it may load and unload those models too, and change settings of the servers.
+        priority: `high`, `normal` or `low`: who goes first where calls wait.
         keys: Keys that are live; two while one replaces the other.
+        certificates: Names of its certificates: a URI, a DNS name, or `CN=` and the common name.
     """
 
     name: Name
     models: tuple[str, ...]
     operator: bool = False
+    priority: PriorityName = Priority.NORMAL
     keys: tuple[KeyEntry, ...] = ()
+    certificates: tuple[CertificateName, ...] = ()
 
 
 class TenantsFile(Strict):
@@ -68,8 +99,10 @@ class TenantsFile(Strict):
     def _unique(self) -> "TenantsFile":
         names = [tenant.name for tenant in self.tenants]
         ids = [key.id for tenant in self.tenants for key in tenant.keys]
+        certificates = [name for tenant in self.tenants for name in tenant.certificates]
         repeated = next(
-            (value for values in (names, ids) for value, times in Counter(values).items() if times > 1), None
+            (value for values in (names, ids, certificates) for value, times in Counter(values).items() if times > 1),
+            None,
         )
         if repeated is not None:
             raise ValueError(f"'{repeated}' stands twice")

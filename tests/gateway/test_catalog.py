@@ -5,37 +5,50 @@ from pathlib import Path
 import pytest
 from erpml.catalog.v1 import catalog_pb2
 
-from gateway.catalog import Snapshot, read_snapshot
+from gateway.catalog.edition import Edition
+from gateway.catalog.snapshot import Snapshot, read_snapshot
+from gateway.catalog.sources import Catalogs
 from gateway.errors import CatalogError
 from tests.gateway.models import catalog_message
 
 
-def two_arms() -> catalog_pb2.Catalog:
-    """Returns a catalog that divides the traffic of its model."""
-    catalog = catalog_message(3, weight=5_000)
-    catalog.models[0].arms.add(name="challenger", version=1, weight_basis_points=5_000)
+def edition(message: catalog_pb2.Catalog) -> Edition:
+    """Returns a catalog as if it had been found somewhere."""
+    return Edition("somewhere", message.SerializeToString(), message)
+
+
+def with_arm(name: str, weight: int, *, champion: int = 10_000, kind: int = 0) -> catalog_pb2.Catalog:
+    """Returns a catalog whose model has an arm before the champion."""
+    catalog = catalog_message(3, weight=champion)
+    model = catalog.models[0]
+    model.versions.add().CopyFrom(model.versions[0])
+    model.versions[1].number = 2
+    arms = [catalog_pb2.Arm(name=name, version=2, weight_basis_points=weight, kind=kind), *model.arms]  # type: ignore[arg-type] # a number
+    del model.arms[:]
+    model.arms.extend(arms)
     return catalog
 
 
-def test_a_catalog_is_read_whole(tmp_path: Path) -> None:
-    path = tmp_path / "catalog.binpb"
-    path.write_bytes(catalog_message(3).SerializeToString())
-    snapshot = read_snapshot(path, Snapshot())
+def test_a_catalog_is_read_whole() -> None:
+    snapshot = read_snapshot(edition(catalog_message(3)), Snapshot())
     model = snapshot.models["team9_test"]
     assert (snapshot.generation, model.arms[0].version.number, model.policy) == (3, 1, {"bounds": (0.1, 0.2)})
     assert model.versions[1].signature.inputs[0].dims == (2,)
 
 
-def test_a_version_that_was_live_before_stays_the_same_object(tmp_path: Path) -> None:
-    path = tmp_path / "catalog.binpb"
-    path.write_bytes(catalog_message(1).SerializeToString())
-    first = read_snapshot(path, Snapshot())
-    path.write_bytes(catalog_message(2).SerializeToString())
-    assert read_snapshot(path, first).versions() == first.versions()
+def test_arms_without_weight_are_read_and_the_champion_stays_the_first() -> None:
+    catalog = with_arm("challenger", 0, kind=catalog_pb2.ARM_KIND_CHALLENGER)
+    model = read_snapshot(edition(catalog), Snapshot()).models["team9_test"]
+    assert [(arm.name, arm.version.number) for arm in model.arms] == [("champion", 1), ("challenger", 2)]
+    assert model.champion.name == "champion"
+
+
+def test_a_version_that_was_live_before_stays_the_same_object() -> None:
+    first = read_snapshot(edition(catalog_message(1)), Snapshot())
+    assert read_snapshot(edition(catalog_message(2)), first).versions() == first.versions()
     changed = catalog_message(3)
     changed.models[0].versions[0].sha256 = "11"
-    path.write_bytes(changed.SerializeToString())
-    assert read_snapshot(path, first).versions().isdisjoint(first.versions())
+    assert read_snapshot(edition(changed), first).versions().isdisjoint(first.versions())
 
 
 @pytest.mark.parametrize(
@@ -46,7 +59,10 @@ def test_a_version_that_was_live_before_stays_the_same_object(tmp_path: Path) ->
         (catalog_message(1).SerializeToString(), "generation 1 and 2 is live"),
         (catalog_message(3, weight=9_999).SerializeToString(), "weigh 10000"),
         (catalog_message(3, arm_version=2).SerializeToString(), "must name live versions"),
-        (two_arms().SerializeToString(), "several arms"),
+        (with_arm("challenger", 5_000, champion=5_000).SerializeToString(), "divide its traffic"),
+        (with_arm("challenger", 5_000).SerializeToString(), "weigh 10000"),
+        (with_arm("champion", 0).SerializeToString(), "the same name"),
+        (with_arm("shadow", 10_000, champion=0, kind=3).SerializeToString(), "is no champion"),
         (None, "No such file"),
     ],
 )
@@ -55,4 +71,4 @@ def test_what_is_no_newer_whole_catalog_is_refused(tmp_path: Path, content: byte
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(CatalogError, match=problem):
-        read_snapshot(path, Snapshot(generation=2))
+        Catalogs(path).newest(Snapshot(generation=2))

@@ -14,7 +14,7 @@ from gateway.contracts.descriptors import link
 from gateway.decisions import DECISIONS
 from gateway.edge.status import status_of
 from gateway.errors import InvalidFields, InvalidRequest, ModelFailed
-from gateway.types import Tensors, TensorSpec
+from gateway.types import Tensors, TensorSpec, Terms
 from tests.gateway.contract_source import REQUIRED, SCORE, bound, fed, service
 from tests.gateway.models import credit_model, live, version
 
@@ -33,6 +33,7 @@ COMPLETE: dict[str, Any] = {
     "times_past_due_60_89_days": 0,
     "dependents": 2,
 }
+PROBABILITIES = Terms((1,))
 ROW = (0.5, 45, 0, 0.25, 4000, 6, 0, 1, 0, 2)
 
 
@@ -43,10 +44,9 @@ def compiled(policy: dict[str, tuple[float, ...]] | None = None) -> Compiled:
 
 
 def scored(*probabilities: float) -> Tensors:
-    """Returns outputs of the credit model, one row for each probability of default."""
-    rows = len(probabilities)
+    """Returns the outputs of the credit model that its methods read, one row for each probability of default."""
     floats = b"".join(struct.pack("<2f", 1 - probability, probability) for probability in probabilities)
-    return Tensors(rows, ((1,), (2,)), (bytes(8 * rows), floats))
+    return Tensors(len(probabilities), ((2,),), (floats,), PROBABILITIES)
 
 
 def row_of(**changes: Any) -> tuple[float, ...]:
@@ -68,6 +68,16 @@ def answer_to(
 
 def test_a_request_becomes_one_row_in_the_order_of_the_signature() -> None:
     assert row_of() == ROW
+
+
+def test_a_model_is_asked_only_for_the_outputs_that_a_method_reads() -> None:
+    arm = credit_model().arms[0]
+    item = credit.ScoreCreditRequest(**COMPLETE)
+    asked = {SINGLE: item, BATCH: credit.BatchScoreCreditRequest(requests=[item, item])}
+    for path, message in asked.items():
+        method = compiled().methods[path]
+        inputs, _ = method.rows(method.parse(message.SerializeToString()), arm)
+        assert inputs.terms == PROBABILITIES
 
 
 def test_an_absent_optional_field_is_not_a_number_and_a_zero_is_a_zero() -> None:

@@ -15,7 +15,7 @@ from gateway.routing import Routes
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy
-from gateway.testing import FakeBackend
+from gateway.testing import FakeLanes
 from gateway.types import Call
 from tests.gateway.models import live, version
 
@@ -33,7 +33,7 @@ def silent_endpoint(path: str) -> Endpoint:
         for name, (_, hashed) in KEYS.items()
     ]
     compiled = compile_methods(link({}).methods, {}, {}, status_of)
-    pipeline = Pipeline(open_directory(policies), Routes({}), FakeBackend())
+    pipeline = Pipeline(open_directory(policies), Routes({}), FakeLanes())
     endpoint = build_table(pipeline, compiled.methods, compiled.refused, ready=True)[path]
     assert isinstance(endpoint, Endpoint)
     return endpoint
@@ -51,7 +51,7 @@ async def test_only_those_who_may_call_a_silent_method_are_told_why_it_is_silent
 
 
 async def test_only_operators_reach_the_servers() -> None:
-    backend, keys = FakeBackend(), {name: new_key() for name in ("plain", "operators")}
+    backend, keys = FakeLanes(), {name: new_key() for name in ("plain", "operators")}
     policies = [
         TenantPolicy(name=name, models=("*",), operator=name == "operators", keys=(KeyEntry.of(hashed),))
         for name, (_, hashed) in keys.items()
@@ -67,7 +67,7 @@ async def test_only_operators_reach_the_servers() -> None:
 
 
 async def test_a_tenant_sees_only_its_own_models_in_the_index_and_in_statistics() -> None:
-    backend, (key, hashed) = FakeBackend(), new_key()
+    backend, (key, hashed) = FakeLanes(), new_key()
     own, foreign = version(model="team3_own"), version(model="team4_foreign")
     backend.loaded |= {own, foreign}
     policy = TenantPolicy(name="team3", models=("team3_*",), keys=(KeyEntry.of(hashed),))
@@ -80,7 +80,7 @@ async def test_a_tenant_sees_only_its_own_models_in_the_index_and_in_statistics(
         assert [each.name for each in listed] == ["team3_own"]
 
 
-def operators_table(backend: FakeBackend, *models: str) -> tuple[str, Table]:
+def operators_table(backend: FakeLanes, *models: str) -> tuple[str, Table]:
     """Returns the key of an operator for some models, and the endpoints."""
     key, hashed = new_key()
     policy = TenantPolicy(name="operators", models=models, operator=True, keys=(KeyEntry.of(hashed),))
@@ -89,7 +89,7 @@ def operators_table(backend: FakeBackend, *models: str) -> tuple[str, Table]:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_bytes_that_are_no_request_reach_no_server(operation: str) -> None:
-    backend = FakeBackend()
+    backend = FakeLanes()
     key, table = operators_table(backend, "*")
     endpoint = table[f"/inference.GRPCInferenceService/{operation}"]
     assert isinstance(endpoint, Endpoint)
@@ -100,7 +100,7 @@ async def test_bytes_that_are_no_request_reach_no_server(operation: str) -> None
 
 @pytest.mark.parametrize("operation", ["RepositoryModelLoad", "RepositoryModelUnload", "TraceSetting"])
 async def test_an_operator_changes_only_models_that_it_may_call(operation: str) -> None:
-    backend = FakeBackend()
+    backend = FakeLanes()
     key, table = operators_table(backend, "team3_*")
     endpoint = table[f"/inference.GRPCInferenceService/{operation}"]
     assert isinstance(endpoint, Endpoint)

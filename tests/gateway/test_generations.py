@@ -1,27 +1,41 @@
 """Taking catalogs live: what cannot be loaded stays out or as it was, nothing leaks, and it is tried again."""
 
+import struct
 from pathlib import Path
 
 import pytest
 from erpml.catalog.v1 import catalog_pb2
+from structlog.testing import capture_logs
 
+from gateway.catalog.sources import Catalogs
 from gateway.errors import CatalogError, ContractError
 from gateway.generations import Generations
-from gateway.testing import FakeBackend
-from gateway.types import ModelVersion
+from gateway.routing import Routes
+from gateway.testing import FakeLanes
+from gateway.types import ModelVersion, Tensors
 from tests.gateway.contract_source import SCORE, compile_contract, fed, service
 from tests.gateway.models import catalog_message
 
+PATH = "/erpml.team5.v1.LeadService/ScoreLead"
+TWO_COLUMNS = service(f"optional double x1 = 1 [{fed('x1')}]; optional double x2 = 2 [{fed('x2')}];", SCORE)
 
-class Picky(FakeBackend):
-    """Loads only versions whose number is not refused."""
+
+def with_columns(generation: int) -> catalog_pb2.Catalog:
+    """Returns a catalog whose model fits a method of two columns."""
+    message = catalog_message(generation)
+    message.models[0].versions[0].signature.inputs[0].columns.extend(["x1", "x2"])
+    return message
+
+
+class Picky(FakeLanes):
+    """Loads only versions whose number is not refused; the others it has begun to load when it says no."""
 
     refused: tuple[int, ...] = ()
 
     async def load(self, version: ModelVersion) -> None:
+        await super().load(version)
         if version.number in self.refused:
             raise CatalogError(f"version {version.number} is broken")
-        await super().load(version)
 
 
 class Place:
@@ -30,7 +44,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.catalog, self.contracts, self.backend = folder / "catalog.binpb", folder / "contracts", Picky()
         self.contracts.mkdir()
-        self.generations = Generations(self.catalog, self.contracts, self.backend)
+        self.generations = Generations(Catalogs(self.catalog), self.contracts, self.backend)
 
     def write(self, generation: int, *numbers: int) -> None:
         """Writes a catalog whose model has these versions, the last of them champion."""
@@ -45,6 +59,12 @@ class Place:
         model.versions.extend(versions)
         model.arms[0].version = numbers[-1]
         self.catalog.write_bytes(message.SerializeToString())
+
+    async def go_live_with_columns(self, scratch: Path) -> None:
+        """Takes a model live that fits a method of two columns."""
+        (self.contracts / "team5.binpb").write_bytes(compile_contract(scratch, TWO_COLUMNS))
+        self.catalog.write_bytes(with_columns(1).SerializeToString())
+        await self.advance()
 
     async def advance(self) -> bool:
         """Takes the catalog live and releases the generation before."""
@@ -107,16 +127,94 @@ async def test_a_descriptor_set_that_is_broken_is_left_out_until_it_is_mended(pl
     assert not place.generations.unsettled()
 
 
-async def test_a_model_that_no_longer_fits_its_method_keeps_the_live_generation_and_leaks_nothing(
+async def test_a_model_whose_champion_no_longer_fits_its_method_stays_as_it_was_and_leaks_nothing(
     place: Place, tmp_path: Path
 ) -> None:
-    columns = f"optional double x1 = 1 [{fed('x1')}]; optional double x2 = 2 [{fed('x2')}];"
-    (place.contracts / "team5.binpb").write_bytes(compile_contract(tmp_path, service(columns, SCORE)))
-    fitting = catalog_message(1)
-    fitting.models[0].versions[0].signature.inputs[0].columns.extend(["x1", "x2"])
-    place.catalog.write_bytes(fitting.SerializeToString())
-    await place.advance()
+    await place.go_live_with_columns(tmp_path)
+    following = catalog_message(2)
+    following.models.add().CopyFrom(following.models[0])
+    following.models[0].versions[0].sha256, following.models[1].name = "11", "team9_other"
+    place.catalog.write_bytes(following.SerializeToString())
+    with capture_logs() as logs:
+        assert await place.advance()
+    assert {name: len(model.versions) for name, model in place.generations.live.snapshot.models.items()} == {
+        "team9_other": 1,
+        "team9_test": 1,
+    }
+    assert (place.generations.live.snapshot.generation, place.loaded()) == (2, [1, 1])
+    assert PATH in place.generations.live.compiled.methods
+    assert [entry["what"] for entry in logs] == ["team9_test"]
+    assert "feeds 'x1', which is not a column" in logs[0]["reason"]
+    assert not await place.advance()
+
+
+async def test_contracts_that_no_longer_fit_a_live_model_keep_the_live_generation_and_leak_nothing(
+    place: Place, tmp_path: Path
+) -> None:
+    await place.go_live_with_columns(tmp_path)
+    body = service(f"optional double other = 1 [{fed('other')}];", SCORE)
+    (place.contracts / "team5.binpb").write_bytes(compile_contract(tmp_path, body))
     place.write(2, 2)
-    with pytest.raises(ContractError, match="feeds 'x1', which is not a column"):
+    with pytest.raises(ContractError, match="feeds 'other', which is not a column"):
         await place.advance()
     assert (place.live(), place.loaded()) == ([1], [1])
+    assert PATH in place.generations.live.compiled.methods
+
+
+async def test_a_version_beside_the_champion_that_does_not_fit_is_left_out_before_it_is_loaded(
+    place: Place, tmp_path: Path
+) -> None:
+    await place.go_live_with_columns(tmp_path)
+    following = with_columns(2)
+    model = following.models[0]
+    model.versions.add(number=2, max_batch_size=8, sha256="22").signature.CopyFrom(
+        catalog_message().models[0].versions[0].signature
+    )
+    model.arms.add(name="challenger", version=2)
+    place.catalog.write_bytes(following.SerializeToString())
+    place.backend.refused = (2,)  # it is never asked
+    with capture_logs() as logs:
+        assert await place.advance()
+    assert (place.live(), place.loaded(), place.generations.unsettled()) == ([1], [1], True)
+    assert [arm.name for arm in place.generations.live.snapshot.models["team9_test"].arms] == ["champion"]
+    assert place.generations.live.missing == {"team9_test/2"}
+    assert logs[0]["what"] == "team9_test version 2"
+    assert "feeds 'x1', which is not a column" in logs[0]["reason"]
+
+
+async def test_a_version_beside_the_champion_that_cannot_be_loaded_is_left_out_until_it_can(place: Place) -> None:
+    place.write(1, 1)
+    await place.advance()
+    place.backend.refused = (2,)
+    place.write(2, 2, 3)
+    for _ in range(3):
+        await place.advance()
+        assert (place.live(), place.loaded(), place.generations.unsettled()) == ([3], [3], True)
+        assert place.generations.live.missing == {"team9_test/2"}
+    place.backend.refused = ()
+    assert await place.advance()
+    assert (place.live(), place.loaded(), place.generations.unsettled()) == ([2, 3], [2, 3], False)
+    assert not place.generations.live.missing
+
+
+async def test_typed_methods_answer_for_every_arm_and_every_pinned_version(place: Place, tmp_path: Path) -> None:
+    await place.go_live_with_columns(tmp_path)
+    catalog = with_columns(2)
+    model = catalog.models[0]
+    for number in (2, 3):
+        model.versions.add().CopyFrom(model.versions[0])
+        model.versions[-1].number = number
+    model.arms.add(name="challenger", version=2)
+    model.previous_version = 3
+    place.catalog.write_bytes(catalog.SerializeToString())
+    await place.advance()
+    live = place.generations.live
+    routes, method = Routes(live.snapshot.models), live.compiled.methods[PATH]
+    (contract,) = (each for each in live.contracts.methods if each.path == PATH)
+    for pin, name in (("", "champion"), ("1", "champion"), ("2", "challenger"), ("3", "pinned")):
+        arm = routes.choose("team9_test", pin)
+        request = method.parse(b"")
+        inputs, left_out = method.rows(request, arm)
+        outputs = Tensors(inputs.rows, ((2,),), (struct.pack("<2f", 0.25, 0.75),))
+        answer = contract.response.FromString(method.answer(request, left_out, outputs, arm))
+        assert (answer.info.arm, answer.info.version) == (name, int(pin or 1))

@@ -23,3 +23,13 @@ def test_a_value_that_is_not_valid_names_its_variable(monkeypatch: pytest.Monkey
 async def test_a_name_that_nothing_has_lists_the_names_that_there_are() -> None:
     with pytest.raises(ConfigurationError, match="GAPURA_LISTENER: there is no 'nope'; choose grpcio"):
         Gateway(read_settings(listener="nope"))
+
+
+def test_the_password_of_redis_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAPURA_REDIS_URL", "redis://user:hidden@host:6379")
+    settings = read_settings()
+    assert "hidden" not in f"{settings} {settings!r} {settings.model_dump()}"
+    monkeypatch.setenv("GAPURA_REDIS_URL", "nonsense://user:hidden@host")
+    with pytest.raises(ConfigurationError, match="GAPURA_REDIS_URL: write redis://") as refused:
+        Gateway(read_settings())
+    assert "hidden" not in refused.value.message

@@ -19,7 +19,7 @@ from gateway.routing import Routes
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy
-from gateway.testing import FakeBackend
+from gateway.testing import FakeLanes
 from gateway.types import Arm, Call, Model, TensorSpec
 from tests.gateway.models import version
 
@@ -30,7 +30,7 @@ STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 
 
-def table_of(backend: FakeBackend, *, tenant: bool = True) -> Table:
+def table_of(backend: FakeLanes, *, tenant: bool = True) -> Table:
     """Returns the endpoints of one model."""
     policy = TenantPolicy(name="team9", models=("*",), keys=(KeyEntry.of(HASHED),))
     model = Model(SERVED.model, {SERVED.number: SERVED}, (Arm("champion", SERVED),), {})
@@ -80,13 +80,13 @@ def answered(message: bytes) -> str:
 
 
 async def test_answers_keep_the_order_of_the_requests() -> None:
-    async with listening(table_of(FakeBackend())) as (_, channel):
+    async with listening(table_of(FakeLanes())) as (_, channel):
         call = stream_to(channel, map(request, range(1000)))
         assert [answered(message) async for message in call] == [str(number) for number in range(1000)]
 
 
 async def test_no_more_is_read_than_may_be_in_flight() -> None:
-    backend = FakeBackend()
+    backend = FakeLanes()
     backend.open.clear()
     async with listening(table_of(backend)) as (_, channel):
         call = stream_to(channel, map(request, range(2000)))
@@ -97,7 +97,7 @@ async def test_no_more_is_read_than_may_be_in_flight() -> None:
 
 
 async def test_nothing_is_left_of_a_stream_that_its_caller_cancels() -> None:
-    backend = FakeBackend()
+    backend = FakeLanes()
     backend.open.clear()
     async with listening(table_of(backend)) as (_, channel):
         call = stream_to(channel, map(request, range(50)))
@@ -109,7 +109,7 @@ async def test_nothing_is_left_of_a_stream_that_its_caller_cancels() -> None:
 
 
 async def test_a_stream_ends_at_its_deadline() -> None:
-    backend = FakeBackend()
+    backend = FakeLanes()
     backend.open.clear()
     async with listening(table_of(backend)) as (_, channel):
         call = stream_to(channel, [request(1)], timeout=0.3)
@@ -117,7 +117,7 @@ async def test_a_stream_ends_at_its_deadline() -> None:
 
 
 async def test_a_stream_that_is_under_way_may_finish_while_the_listener_stops() -> None:
-    backend = FakeBackend()
+    backend = FakeLanes()
     backend.open.clear()
     async with listening(table_of(backend)) as (edge, channel):
         call = stream_to(channel, [request(1)])
@@ -131,7 +131,7 @@ async def test_a_stream_that_is_under_way_may_finish_while_the_listener_stops() 
 
 
 async def test_a_stream_goes_on_over_the_table_that_replaces_its_first() -> None:
-    old, new = FakeBackend(), FakeBackend()
+    old, new = FakeLanes(), FakeLanes()
     async with listening(table_of(old)) as (edge, channel):
         call = stream_to(channel, None)
         await call.write(request(1))
@@ -157,7 +157,7 @@ async def test_a_stream_that_fails_unexpectedly_tells_only_where_to_look() -> No
 
 
 async def test_a_call_without_a_message_is_told_so() -> None:
-    async with listening(table_of(FakeBackend())) as (_, channel):
+    async with listening(table_of(FakeLanes())) as (_, channel):
         method: Any = channel.stream_unary(INFER)
         call = method(iter(()), metadata=METADATA)
         assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -165,7 +165,7 @@ async def test_a_call_without_a_message_is_told_so() -> None:
 
 
 async def test_a_stream_of_a_path_that_was_taken_away_is_refused() -> None:
-    async with listening(table_of(FakeBackend())) as (edge, channel):
+    async with listening(table_of(FakeLanes())) as (edge, channel):
         call = stream_to(channel, None)
         await call.write(request(1))
         assert answered(await call.read()) == "1"

@@ -144,3 +144,17 @@ def test_a_key_file_that_exists_becomes_its_owners_alone(tmp_path: Path) -> None
     assert admit(
         open_directory(read_tenants(tmp_path / "tenants.yaml").tenants), (tmp_path / "key").read_text().strip()
     )
+
+
+def test_a_certificate_counts_only_behind_the_edge_and_goes_before_a_key() -> None:
+    key, hashed = new_key()
+    finance = TenantPolicy(name="finance", models=("team3_*",), certificates=("CN=finance",))
+    crm = TenantPolicy(name="crm", models=("team5_*",), keys=(KeyEntry.of(hashed),))
+    behind = open_directory([finance, crm], behind_edge=True)
+    shown = 'Hash=00;Subject="CN=finance,O=erp"'
+    assert behind.admit(Call(b"", None, None, certificate=shown)).name == "finance"
+    with pytest.raises(Unauthenticated, match="not that of the certificate's tenant"):
+        behind.admit(Call(b"", key, None, certificate=shown))
+    assert behind.admit(Call(b"", key, None, certificate='Hash=00;Subject="CN=unknown"')).name == "crm"
+    with pytest.raises(Unauthenticated, match="no API key"):
+        open_directory([finance, crm]).admit(Call(b"", None, None, certificate=shown))

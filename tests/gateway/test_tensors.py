@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.tensors import ELEMENT_BYTES, element, elements, merge, split
-from gateway.types import Tensors, TensorSpec
+from gateway.tensors import ELEMENT_BYTES, element, elements, merge, split, wanted
+from gateway.types import Tensors, TensorSpec, Terms
+from tests.gateway.models import CREDIT_INPUTS, CREDIT_OUTPUTS, version
 
 SHAPES = st.sampled_from([(), (1,), (3,), (2, 2), (0,)])
 
@@ -48,3 +49,16 @@ def test_a_batch_splits_into_the_calls_that_it_was_merged_from(
 def test_bytes_that_do_not_hold_the_elements_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="do not hold exactly 1 elements"):
         elements(data, 1)
+
+
+def test_terms_stay_with_a_batch_and_with_its_parts() -> None:
+    specs, terms = CREDIT_OUTPUTS[1:], Terms((1,), b"own")
+    parts = [Tensors(rows, ((2,),), (bytes(8 * rows),), terms) for rows in (1, 2)]
+    assert merge(parts).terms == terms
+    assert split(merge(parts), specs, [1, 2]) == parts
+
+
+@pytest.mark.parametrize(("outputs", "names"), [((), ["label", "probabilities"]), ((1,), ["probabilities"])])
+def test_no_output_named_is_every_output_wanted(outputs: tuple[int, ...], names: list[str]) -> None:
+    served = version(CREDIT_INPUTS, CREDIT_OUTPUTS)
+    assert [spec.name for spec in wanted(served, Terms(outputs))] == names

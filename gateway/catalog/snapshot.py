@@ -1,16 +1,16 @@
-"""Reads the catalog: the snapshot that the hub writes of everything that is live."""
+"""Reads a catalog: which models are live, in which versions, and which arm answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from erpml.catalog.v1 import catalog_pb2
-from google.protobuf.message import DecodeError
 
+from gateway.catalog.edition import Edition
 from gateway.errors import CatalogError
 from gateway.types import Arm, Model, ModelVersion, Placement, Signature, TensorSpec
 
 FULL_WEIGHT = 10_000
+CHAMPIONS = (catalog_pb2.ARM_KIND_UNSPECIFIED, catalog_pb2.ARM_KIND_CHAMPION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +25,16 @@ class Snapshot:
         return {version for model in self.models.values() for version in model.versions.values()}
 
 
-def read_snapshot(path: Path, previous: Snapshot) -> Snapshot:
-    """Reads a catalog file; versions that were live before stay the same objects.
+def read_snapshot(edition: Edition, previous: Snapshot) -> Snapshot:
+    """Reads a catalog; versions that were live before stay the same objects.
 
     Raises:
-        CatalogError: The file is missing, is not a catalog, contradicts itself, or is older than `previous`.
+        CatalogError: It contradicts itself, or is older than `previous`.
     """
-    try:
-        message = catalog_pb2.Catalog.FromString(path.read_bytes())
-    except OSError as error:
-        raise CatalogError(f"cannot read {path}: {error.strerror}") from error
-    except DecodeError as error:
-        raise CatalogError(f"{path} is not a catalog; publish again") from error
+    message = edition.message
     if message.generation < max(previous.generation, 1):
         raise CatalogError(
-            f"{path} has generation {message.generation} and {previous.generation} is live; "
+            f"{edition.origin} has generation {message.generation} and {previous.generation} is live; "
             "if the catalog was lost and begun anew, restart the gateway",
         )
     models = [read_model(model, previous.models.get(model.name)) for model in message.models]
@@ -47,27 +42,54 @@ def read_snapshot(path: Path, previous: Snapshot) -> Snapshot:
 
 
 def read_model(message: catalog_pb2.Model, previous: Model | None) -> Model:
-    """Reads one model.
+    """Reads one model; its champion is the first of its arms.
 
     Raises:
-        CatalogError: Its arms name versions that are not there, do not add up, or are several.
+        CatalogError: Its arms name versions that are not there, or divide the traffic.
     """
     known = previous.versions if previous else {}
     versions = {entry.number: read_version(message, entry, known.get(entry.number)) for entry in message.versions}
-    missing = [arm.name for arm in message.arms if arm.version not in versions]
+    check_arms(message, versions)
+    arms = sorted(message.arms, key=weight_of, reverse=True)
+    return Model(
+        name=message.name,
+        versions=versions,
+        arms=tuple(Arm(arm.name, versions[arm.version]) for arm in arms),
+        policy={name: tuple(value.values) for name, value in message.policy.items()},
+    )
+
+
+def check_arms(message: catalog_pb2.Model, versions: Mapping[int, ModelVersion]) -> None:
+    """Checks that every arm has a version and a name of its own, and that one of them takes all traffic.
+
+    Raises:
+        CatalogError: It is not so.
+    """
+    missing = any(arm.version not in versions for arm in message.arms)
     if missing or sum(arm.weight_basis_points for arm in message.arms) != FULL_WEIGHT:
         raise CatalogError(
             f"the arms of '{message.name}' must name live versions and weigh {FULL_WEIGHT} together; publish again",
             model=message.name,
         )
-    if len(message.arms) > 1:
-        raise CatalogError(f"'{message.name}' has several arms; this release serves one", model=message.name)
-    return Model(
-        name=message.name,
-        versions=versions,
-        arms=tuple(Arm(arm.name, versions[arm.version]) for arm in message.arms),
-        policy={name: tuple(value.values) for name, value in message.policy.items()},
-    )
+    if len({arm.name for arm in message.arms}) < len(message.arms):
+        raise CatalogError(f"two arms of '{message.name}' have the same name; publish again", model=message.name)
+    champion = max(message.arms, key=weight_of)
+    if champion.weight_basis_points != FULL_WEIGHT:
+        raise CatalogError(
+            f"the arms of '{message.name}' divide its traffic; this release gives all of it to one: "
+            f"let the champion weigh {FULL_WEIGHT} and the others 0",
+            model=message.name,
+        )
+    if champion.kind not in CHAMPIONS:
+        raise CatalogError(
+            f"'{champion.name}' takes all traffic of '{message.name}' and is no champion; publish again",
+            model=message.name,
+        )
+
+
+def weight_of(arm: catalog_pb2.Arm) -> int:
+    """Returns the share of an arm, in hundredths of a percent."""
+    return arm.weight_basis_points
 
 
 def read_version(model: catalog_pb2.Model, message: catalog_pb2.Version, previous: ModelVersion | None) -> ModelVersion:

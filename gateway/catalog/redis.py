@@ -1,0 +1,163 @@
+"""Follows the catalog in Redis: told of every change, and looking now and then in case it was not."""
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack, aclosing
+from random import uniform
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
+
+from gateway.catalog.edition import Edition
+from gateway.catalog.envelope import HEAD_BYTES, MOST_BYTES, open_envelope
+from gateway.errors import CatalogError, ConfigurationError
+
+ANSWER_SECONDS = 1.0
+WHOLE_SECONDS = 10.0
+RETRY_SECONDS = 0.5, 1.0
+
+# A connection that a firewall forgot is noticed in half a minute; until then looks find what notifications would tell.
+KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+
+log = structlog.get_logger(__name__)
+
+
+class RedisCatalog:
+    """The catalog in Redis. Whatever happens there, the last whole one stays.
+
+    Args:
+        url: `redis://`, `rediss://` (TLS) or `unix://`, with user and password where they are needed.
+        key: Key of the envelope, and channel on which a change is told.
+        every_seconds: Time between looks.
+
+    Raises:
+        ConfigurationError: The URL is not valid.
+
+    Attributes:
+        edition: The newest whole catalog that was seen, or None.
+        news: Set when there is a newer one.
+        looked: Set once Redis has answered, or failed to.
+    """
+
+    def __init__(self, url: str, key: str, every_seconds: float) -> None:
+        self.edition: Edition | None = None
+        self.news = asyncio.Event()
+        self.looked = asyncio.Event()
+        self._url = url
+        self._key = key
+        self._every_seconds = every_seconds
+        self._origin = f"Redis key '{key}'"
+        self._seen: tuple[int, bytes] | None = None
+        self._state = "not yet"
+        self._place = place_of(connect(url))
+
+    async def follow(self) -> None:
+        """Follows until it is cancelled; connects again whenever it has to."""
+        while True:
+            try:
+                await self._follow_once()
+            except (RedisError, OSError, TimeoutError) as error:
+                self._tell(*explain(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next try may go well
+                self._tell("broken", repr(error))
+            self.looked.set()
+            await asyncio.sleep(uniform(*RETRY_SECONDS))  # noqa: S311 - spreads the workers, no secret
+
+    async def _follow_once(self) -> None:
+        """Follows until the connection breaks.
+
+        Raises:
+            RedisError: It did, or Redis refuses.
+        """
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(aclosing(connect(self._url)))
+            notices = await stack.enter_async_context(aclosing(client.pubsub()))
+            await notices.subscribe(self._key)
+            await notices.get_message(timeout=ANSWER_SECONDS)
+            whole = True
+            while not cancelled():
+                await self._look(client, whole=whole)
+                self.looked.set()
+                whole = await notices.get_message(timeout=self._every_seconds) is not None
+            raise asyncio.CancelledError
+
+    async def _look(self, client: Any, *, whole: bool) -> None:
+        """Reads the catalog, if it is another one than at the last look or `whole` says so."""
+        seen = await client.strlen(self._key), await client.getrange(self._key, 0, HEAD_BYTES - 1)
+        if seen == self._seen and not whole:
+            return
+        async with asyncio.timeout(WHOLE_SECONDS):
+            content = await client.getrange(self._key, 0, MOST_BYTES)
+        self._seen = seen
+        self._take(content)
+
+    def _take(self, content: bytes) -> None:
+        """Takes a catalog that is whole and newer."""
+        if not content:
+            self._tell("empty", "no catalog there yet; `gapura publish` writes it")
+            return
+        try:
+            edition = open_envelope(self._origin, content)
+        except CatalogError as error:
+            self._tell(error.message, error.message)
+            return
+        known = self.edition.generation if self.edition is not None else 0
+        if edition.generation < known:
+            self._tell("older", f"{self._origin} went back from generation {known} to {edition.generation}")
+            return
+        self._tell("", "")
+        if self.edition is None or edition.content != self.edition.content:
+            self.edition = edition
+            self.news.set()
+
+    def _tell(self, state: str, problem: str) -> None:
+        """Logs what keeps the catalog from being followed, or that nothing does any more: once each."""
+        if state == self._state:
+            return
+        if state:
+            log.error("catalog in Redis is not followed", redis=self._place, reason=problem)
+        else:
+            log.info("catalog in Redis is followed", redis=self._place)
+        self._state = state
+
+
+def cancelled() -> bool:
+    """Says whether this task was cancelled: `asyncio.wait_for` of Python 3.11, which redis-py uses, may overlook it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def connect(url: str) -> Any:
+    """Returns a client that gives up soon and tries nothing twice.
+
+    Raises:
+        ConfigurationError: The URL is not valid; the message does not repeat it, since it may hold a password.
+    """
+    options: dict[str, Any] = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS}
+    if not url.startswith("unix:"):
+        options |= {"socket_keepalive": True, "socket_keepalive_options": KEEPALIVE}
+    try:
+        client: Any = Redis.from_url(url, retry=Retry(NoBackoff(), 0), protocol=2, **options)
+        client.connection_pool.make_connection()  # which alone looks at the options behind a question mark
+    except (ValueError, TypeError):
+        raise ConfigurationError(
+            "GAPURA_REDIS_URL: write redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, or unix:///PATH"
+        ) from None
+    return client
+
+
+def place_of(client: Any) -> str:
+    """Says where Redis is, without user and password."""
+    known = client.connection_pool.connection_kwargs
+    return str(known.get("path") or f"{known.get('host', 'localhost')}:{known.get('port', 6379)}")
+
+
+def explain(error: Exception) -> tuple[str, str]:
+    """Returns the state that an error stands for, and its reason: the many errors of a Redis that is away are one."""
+    if isinstance(error, AuthenticationError | AuthorizationError | ResponseError):
+        return str(error), str(error)
+    return "unreachable", str(error) or type(error).__name__
