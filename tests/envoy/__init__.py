@@ -1,0 +1,1 @@
+"""The protected edge: a real Envoy before real workers."""
