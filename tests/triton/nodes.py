@@ -66,9 +66,9 @@ class RunningNode:
 
 
 @contextmanager
-def running_node(repository: Path, folder: Path, **options: Any) -> Iterator[RunningNode]:
+def running_node(repository: Path, folder: Path, *, home: Path | None = None, **options: Any) -> Iterator[RunningNode]:
     """Runs a node on free ports; `options` are those of `start_node`. Afterwards nothing of it is left."""
-    node, _ = start_node(folder, installed_home(), repository, **options)
+    node, _ = start_node(folder, home or installed_home(), repository, **options)
     supervisor = node.supervisor
     assert supervisor is not None
     try:

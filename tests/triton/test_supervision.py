@@ -16,7 +16,6 @@ from gapura_triton.errors import LauncherError
 from gapura_triton.fleet import start_node, stop_node
 from gapura_triton.installation import Installation
 from gapura_triton.node import Node, Phase, read_state, write_node
-from gapura_triton.supervisor import restart_delay, rotate
 from tritonclient.grpc import service_pb2
 
 from tests.e2e.serving import free_port
@@ -164,19 +163,3 @@ def test_server_that_never_gets_live_is_ended(repository: Path, tmp_path: Path) 
     with impatient_supervisor(node, 1, 60):
         wait_until(lambda: read_state(node).restarts >= 1, 20)
         assert read_state(node).last_end == "was not live after 1 s, killed by SIGKILL"
-
-
-def test_delay_doubles_from_nothing_to_five_seconds() -> None:
-    assert [restart_delay(deaths) for deaths in (1, 2, 3, 4, 6, 7, 2000)] == [0, 0.2, 0.4, 0.8, 3.2, 5, 5]
-
-
-def test_log_is_rotated_while_it_is_written(tmp_path: Path) -> None:
-    log = tmp_path / "node.log"
-    with log.open("a") as writer:
-        for word in ("one", "two", "three", "four", "five"):
-            writer.write(word)
-            writer.flush()
-            rotate(log, limit_bytes=1)
-        rotate(log, limit_bytes=1)
-    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert kept == {"node.log": "", "node.log.1": "five", "node.log.2": "four", "node.log.3": "three"}

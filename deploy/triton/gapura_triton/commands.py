@@ -87,6 +87,20 @@ def start(
 
 
 @triton.command()
+@click.argument("name")
+@click.option("--repository", type=click.Path(path_type=Path), help="Model repository. [default: GAPURA_REPOSITORY]")
+@click.option("--grpc-port", type=click.IntRange(1, 65535), help="Port on loopback. [default: its last, or a free one]")
+@_explained
+def run(name: str, repository: Path | None, grpc_port: int | None) -> None:
+    """Keep one node running in the foreground, until SIGTERM."""
+    from gapura_triton.fleet import node_folder, run_node
+    from gapura_triton.settings import TritonSettings
+
+    settings = TritonSettings()
+    run_node(node_folder(settings.home, name), settings.home, repository or settings.repository, grpc_port)
+
+
+@triton.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @_explained
 def stop(names: tuple[str, ...]) -> None:

@@ -10,19 +10,21 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from gapura_supervisor.addresses import LOOPBACK, free_port
+from gapura_supervisor.files import locked
+from gapura_supervisor.logs import last_words
+
 from gapura_triton import processes
 from gapura_triton.errors import LauncherError
-from gapura_triton.files import locked
 from gapura_triton.installation import Installation
 from gapura_triton.node import Node, Phase, State, read_node, read_state, write_node, write_state
 from gapura_triton.server import EXIT_SECONDS
+from gapura_triton.supervisor import main as supervise
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _HOPELESS_RESTARTS = 3
 _STOP_SECONDS = EXIT_SECONDS + 10.0
 _POLL_SECONDS = 0.02
-_LAST_LINES = 15
-LOOPBACK = "127.0.0.1"
 
 
 def node_folder(home: Path, name: str) -> Path:
@@ -77,9 +79,7 @@ def start_node(  # noqa: PLR0913 - what an operator can say
     Raises:
         LauncherError: It does not start; nothing of it runs.
     """
-    Installation(home).check()
-    if not repository.is_dir():
-        raise LauncherError(f"there is no model repository {repository}: publish a model, or name another folder")
+    _require_startable(home, repository)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / "start.lock"):
         before = read_node(folder)
@@ -92,6 +92,23 @@ def start_node(  # noqa: PLR0913 - what an operator can say
         write_state(node, State(Phase.STARTING))
         _wait_until_live(node, _spawn_supervisor(node), timeout_seconds)
         return node, True
+
+
+def run_node(folder: Path, home: Path, repository: Path, grpc_port: int | None = None) -> None:
+    """Keeps a node running until this process is told to stop; arguments are as of `start_node`.
+
+    Raises:
+        LauncherError: It cannot be started, or runs already.
+    """
+    _require_startable(home, repository)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / "start.lock"):
+        before = read_node(folder)
+        if before and before.supervisor:
+            raise LauncherError(f"{before.name} runs already: `gapura triton stop {before.name}` first")
+        node = Node(folder, home, repository.absolute(), *_ports(before, grpc_port))
+        write_node(node)
+    supervise(folder)
 
 
 def stop_node(node: Node) -> bool:
@@ -115,21 +132,26 @@ def stop_node(node: Node) -> bool:
     return True
 
 
+def _require_startable(home: Path, repository: Path) -> None:
+    """Makes sure of what every node needs.
+
+    Raises:
+        LauncherError: Something is missing.
+    """
+    Installation(home).check()
+    if not repository.is_dir():
+        raise LauncherError(f"there is no model repository {repository}: publish a model, or name another folder")
+
+
 def _ports(before: Node | None, grpc_port: int | None) -> tuple[int, int]:
     """Returns the ports for gRPC and metrics: those asked for, or else those of before, or else free ones."""
-    grpc = grpc_port or (before.grpc_port if before else _free_port())
+    grpc = grpc_port or (before.grpc_port if before else free_port())
     if not _is_free(grpc):
         raise LauncherError(f"port {grpc} is taken: name another with --grpc-port")
     metrics = before.metrics_port if before else grpc
     while metrics == grpc or not _is_free(metrics):
-        metrics = _free_port()
+        metrics = free_port()
     return grpc, metrics
-
-
-def _free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
 
 
 def _is_free(port: int) -> bool:
@@ -187,9 +209,7 @@ def _wait_until_live(node: Node, supervisor: int, timeout_seconds: float) -> Non
         if problem := _problem(supervisor, state, time.monotonic() > deadline):
             _end(supervisor)
             stop_node(node)  # sweeps up what is left
-            lines = node.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
-            told = "\n".join([*(f"    {line}" for line in lines), f"({node.log})"])
-            raise LauncherError(f"{node.name} does not start, {problem}:\n{told}")
+            raise LauncherError(f"{node.name} does not start, {problem}:\n{last_words(node.log)}")
         time.sleep(_POLL_SECONDS)
 
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from gapura_supervisor.files import link_atomically, locked, write_atomically
+
 from gapura_triton.errors import LauncherError
-from gapura_triton.files import link_atomically, locked, write_atomically
 from gapura_triton.installation import (
     BACKEND,
     PACKAGES,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from gapura_triton.files import holder, write_atomically
+from gapura_supervisor.files import holder, write_atomically
 
 
 @dataclass(frozen=True, slots=True)

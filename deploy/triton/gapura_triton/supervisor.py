@@ -1,7 +1,5 @@
 """Keeps the tritonserver of one node running: `python -m gapura_triton.supervisor NODE_FOLDER`."""
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,18 +9,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gapura_triton import leash, processes
-from gapura_triton.files import locked
+from gapura_supervisor.backoff import deaths_in_a_row, restart_delay
+from gapura_supervisor.files import locked
+from gapura_supervisor.leash import leashed
+from gapura_supervisor.logs import rotate
+from gapura_supervisor.processes import how_it_ended, memory_mib
+
+from gapura_triton import processes
 from gapura_triton.installation import Installation
 from gapura_triton.liveness import is_live
 from gapura_triton.node import Node, Phase, State, read_node, write_state
 from gapura_triton.server import EXIT_SECONDS, command, environment
 
-FIRST_DELAY_SECONDS = 0.2
-LONGEST_DELAY_SECONDS = 5.0
-GOOD_LIFE_SECONDS = 10.0
-LOG_BYTES = 8 * 1024 * 1024
-OLD_LOGS = 3
 _AWAITED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 _STARTING_TICK_SECONDS = 0.05
 _LIVE_TICK_SECONDS = 2.0
@@ -51,7 +49,6 @@ class Supervisor:
     def __init__(self, node: Node, patience: Patience) -> None:
         self._node = node
         self._patience = patience
-        self._command = [sys.executable, "-IS", leash.__file__, str(os.getpid())]
         self._restarts = 0
         self._last_end: str | None = None
         self._stopping = False
@@ -63,7 +60,7 @@ class Supervisor:
             lived = self._serve()
             if self._stopping:
                 break
-            deaths = 1 if lived >= GOOD_LIFE_SECONDS else deaths + 1
+            deaths = deaths_in_a_row(deaths, lived)
             self._pause(restart_delay(deaths))
             if self._stopping:
                 break
@@ -101,7 +98,7 @@ class Supervisor:
     def _spawn(self) -> subprocess.Popen[bytes]:
         installation = Installation(self._node.home)
         return subprocess.Popen(  # noqa: S603 - our own command
-            [*self._command, *command(self._node, installation)],
+            leashed(command(self._node, installation)),
             stdin=subprocess.DEVNULL,
             cwd=self._node.folder,  # which Python looks into first
             env=environment(installation),
@@ -117,7 +114,7 @@ class Supervisor:
     def _excess(self) -> str | None:
         """Says by how much the node is over its memory budget, if it is."""
         budget = self._node.memory_budget_mib
-        held = processes.memory_mib(self._node.mark) if budget else 0
+        held = memory_mib(processes.marked(self._node.mark)) if budget else 0
         return f"held {held} MiB, more than its {budget}" if held > budget else None
 
     def _pause(self, seconds: float) -> None:
@@ -143,13 +140,6 @@ class Supervisor:
             sys.stderr.flush()
 
 
-def restart_delay(deaths: int) -> float:
-    """Returns how long to wait, in seconds, after so many deaths without a good life between them."""
-    if deaths <= 1:
-        return 0.0
-    return min(FIRST_DELAY_SECONDS * 2.0 ** min(deaths - 2, 30), LONGEST_DELAY_SECONDS)
-
-
 def end(server: subprocess.Popen[bytes]) -> None:
     """Lets tritonserver finish its calls; kills it when it takes too long."""
     server.terminate()
@@ -158,24 +148,6 @@ def end(server: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
-
-
-def how_it_ended(status: int) -> str:
-    """Puts an exit status into words."""
-    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-
-
-def rotate(log: Path, limit_bytes: int = LOG_BYTES) -> None:
-    """Bounds a log that others keep open for appending; what they say while it is copied is lost."""
-    with suppress(OSError):  # a full disk, or a log that somebody removed, must not end a server that serves
-        if log.stat().st_size < limit_bytes:
-            return
-        names = [log, *(log.with_name(f"{log.name}.{age}") for age in range(1, OLD_LOGS + 1))]
-        for newer, older in zip(names[-2:0:-1], names[:1:-1], strict=True):
-            if newer.exists():
-                newer.replace(older)
-        shutil.copyfile(log, names[1])
-        os.truncate(log, 0)
 
 
 def main(folder: Path, patience: Patience = Patience()) -> None:

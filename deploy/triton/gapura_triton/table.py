@@ -3,22 +3,20 @@
 import time
 from collections.abc import Sequence
 
+from gapura_supervisor.processes import memory_mib
+from gapura_supervisor.table import align, span
+
 from gapura_triton.node import Node, read_state
-from gapura_triton.processes import memory_mib
+from gapura_triton.processes import marked
 
 _HEADS = ("NAME", "STATE", "ADDRESS", "PID", "MIB", "RESTARTS", "SINCE", "LAST END")
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 
 
 def describe(nodes: Sequence[Node]) -> str:
     """Returns aligned columns, or `no nodes`."""
     if not nodes:
         return "no nodes"
-    rows = [_HEADS, *(_row(node) for node in nodes)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return align([_HEADS, *(_row(node) for node in nodes)])
 
 
 def _row(node: Node) -> tuple[str, ...]:
@@ -28,14 +26,8 @@ def _row(node: Node) -> tuple[str, ...]:
         state.phase,
         node.address,
         str(state.pid or "-"),
-        str(memory_mib(node.mark)) if state.pid else "-",
+        str(memory_mib(marked(node.mark))) if state.pid else "-",
         str(state.restarts),
         span(time.time() - state.since),
         state.last_end or "-",
     )
-
-
-def span(seconds: float) -> str:
-    """Puts a span of time into its largest unit."""
-    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), _UNITS[-1])
-    return f"{seconds // size:.0f} {unit}"

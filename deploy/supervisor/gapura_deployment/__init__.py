@@ -1,0 +1,1 @@
+"""What a deployment on one machine is made of: workers of the gateway, and the servers around them."""

@@ -1,0 +1,1 @@
+"""The supervisor: real processes, small ones."""
