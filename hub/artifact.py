@@ -1,80 +1,57 @@
-"""Fetches a model version: the trained object, its columns, and real rows to prove it on."""
+"""Fetches a model version: its files and their digest first, its conversion when it is needed."""
 
-import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import mlflow
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from converters import InputSpec, require_flavor
-from hub.champion import Champion
+from converters import Conversion, convert, load
+from converters.mlmodel import PARITY_SAMPLE, digest_of, example_in, read_sample
 from hub.chatter import without_warnings
 from hub.errors import ModelRefusedError
 from hub.registry import ModelRegistry
+from hub.registry.artifacts import Target
 
-PARITY_SAMPLE = "parity_sample.parquet"
-_DATATYPES = {
-    "boolean": "BOOL",
-    "double": "FP64",
-    "float": "FP32",
-    "integer": "INT32",
-    "long": "INT64",
-    "string": "BYTES",
-}
+__all__ = ["PARITY_SAMPLE", "Downloaded", "download"]
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
-    """A model version as its team logged it.
+class Downloaded:
+    """A version's files, for as long as they lie there. Nothing of them has run yet.
 
     Attributes:
-        model: The trained object.
-        flavor: Library that it belongs to, by its MLflow name.
-        inputs: Columns of its signature.
-        sample: `[rows, columns]` real rows.
-        digest: SHA-256 over all artifact files and their names.
+        folder: Where they lie.
+        digest: SHA-256 over all of them and their names.
+        sample: File with real rows of the run that trained it; None where it logged none.
     """
 
-    model: Any
-    flavor: str
-    inputs: InputSpec
-    sample: NDArray[np.float64]
+    folder: Path
     digest: str
+    sample: Path | None
+
+    def convert(self) -> Conversion:
+        """Loads, converts and proves the model; loading runs the team's own code.
+
+        Raises:
+            ConversionError: It is damaged, or cannot be served; the message says what to change.
+        """
+        with without_warnings():
+            sample = read_sample(self.sample) if self.sample else example_in(self.folder)
+            loaded = load(self.folder)
+        return convert(loaded.model, loaded.signature, sample, flavor=loaded.flavor)
 
 
-def fetch(registry: ModelRegistry, champion: Champion) -> Artifact:
-    """Downloads and loads a version. Loading runs the team's own code.
-
-    Raises:
-        ModelRefusedError: An artifact is missing or damaged; the message says which.
-        ConversionError: Models of this flavor cannot be served.
-    """
-    with without_warnings(), tempfile.TemporaryDirectory(prefix="gapura-") as name:
-        folder = registry.download_model(champion, _subfolder(name, "model"))
-        description = _describe(folder)
-        flavor = next((flavor for flavor in description.flavors if flavor != "python_function"), "python_function")
-        require_flavor(flavor)
-        inputs = _inputs_of(description)
-        sample = _read_sample(
-            registry.download_from_run(champion, PARITY_SAMPLE, _subfolder(name, "run")), inputs.columns
-        )
-        return Artifact(_load(folder, flavor), flavor, inputs, sample, _digest(folder))
-
-
-def fetch_sample(registry: ModelRegistry, champion: Champion, columns: Sequence[str]) -> NDArray[np.float64]:
-    """Downloads the real rows to prove a version on, and runs nobody's code; `[rows, columns]`.
+@contextmanager
+def download(registry: ModelRegistry, target: Target) -> Iterator[Downloaded]:
+    """Copies a version's files into a folder of its own, which goes when the context ends.
 
     Raises:
-        ModelRefusedError: They are missing, or lack a column.
+        ModelRefusedError: They are not where the registry says.
     """
     with without_warnings(), tempfile.TemporaryDirectory(prefix="gapura-") as name:
-        return _read_sample(registry.download_from_run(champion, PARITY_SAMPLE, Path(name)), columns)
+        folder = registry.download_model(target, _subfolder(name, "model"))
+        yield Downloaded(folder, digest_of(folder), _download_sample(registry, target, _subfolder(name, "run")))
 
 
 def _subfolder(parent: str, name: str) -> Path:
@@ -83,42 +60,10 @@ def _subfolder(parent: str, name: str) -> Path:
     return folder
 
 
-def _describe(folder: Path) -> Any:
+def _download_sample(registry: ModelRegistry, target: Target, folder: Path) -> Path | None:
+    if not target.run_id:
+        return None
     try:
-        return mlflow.models.Model.load(str(folder))
-    except Exception as error:  # a damaged MLmodel file fails in as many ways as there are damages
-        raise ModelRefusedError(f"the MLmodel file cannot be read: {error}; log the model again") from error
-
-
-def _inputs_of(description: Any) -> InputSpec:
-    schema = description.signature.inputs if description.signature else None
-    if schema is None or schema.is_tensor_spec():
-        raise ModelRefusedError("the model has no signature with named columns: log it with signature=...")
-    names = tuple(str(name) for name in schema.input_names())
-    kinds = [str(getattr(kind, "name", kind)) for kind in schema.input_types()]
-    return InputSpec(names, tuple(_DATATYPES.get(kind, kind) for kind in kinds))
-
-
-def _read_sample(path: Path, columns: Sequence[str]) -> NDArray[np.float64]:
-    try:
-        frame = pd.read_parquet(path, columns=list(columns))
-        return np.asarray(frame.to_numpy(dtype=np.float64))
-    except Exception as error:  # pandas and pyarrow raise what they like
-        raise ModelRefusedError(f"{PARITY_SAMPLE} does not hold the signature's columns: {error}") from error
-
-
-def _load(folder: Path, flavor: str) -> Any:
-    try:
-        return getattr(mlflow, flavor).load_model(str(folder))
-    except Exception as error:  # unpickling runs foreign code
-        raise ModelRefusedError(
-            f"the {flavor} model cannot be loaded ({type(error).__name__}: {error}); log it again"
-        ) from error
-
-
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+        return registry.download_from_run(target, PARITY_SAMPLE, folder)
+    except ModelRefusedError:  # the run has none: the model's folder may hold an example
+        return None

@@ -19,7 +19,7 @@ def silence_mlflow() -> None:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     for name in _LOGGERS:
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is raised as well
 
 
 @contextmanager

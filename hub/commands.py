@@ -1,47 +1,19 @@
-"""The hub's commands: `gapura train`, `gapura publish` and `gapura up`.
+"""The hub's commands: `gapura train`, `publish`, `rollback`, `status` and `up`.
 
 Everything heavy is imported when a command runs, so that `gapura --help` answers at once.
 """
 
-import functools
-from collections.abc import Callable
-from typing import ParamSpec
-
 import click
+from gapura_deployment.options import Choice, deployment_options
 
-from hub.chatter import silence_mlflow
-from hub.errors import HubError
+from hub.explaining import explained
 
-_OWN = ("converters", "erpml", "gapura_client", "gateway", "hub")
 _INTERRUPTED = 130  # as a shell says it
-
-_Parameters = ParamSpec("_Parameters")
-
-
-def _explained(extra: str) -> Callable[[Callable[_Parameters, None]], Callable[_Parameters, None]]:
-    """Turns what can go wrong with a command, which needs an extra, into one message and exit status 1."""
-
-    def explain(command: Callable[_Parameters, None]) -> Callable[_Parameters, None]:
-        @functools.wraps(command)
-        def run(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> None:
-            silence_mlflow()
-            try:
-                command(*args, **kwargs)
-            except (HubError, OSError) as error:  # a full disk names the file
-                raise click.ClickException(str(error)) from error
-            except ModuleNotFoundError as error:
-                if (error.name or "").partition(".")[0] in _OWN:
-                    raise
-                raise click.ClickException(f"{error.name} is not installed: pip install 'gapura[{extra}]'") from error
-
-        return run
-
-    return explain
 
 
 @click.command()
 @click.argument("name")
-@_explained("hub")
+@explained("hub")
 def train(name: str) -> None:
     """Train the model NAME, such as team3/credit_scoring, and make it champion."""
     from hub.training.pipelines import find_pipeline
@@ -55,34 +27,82 @@ def train(name: str) -> None:
 
 
 @click.command()
-@_explained("hub")
-def publish() -> None:
-    """Convert, prove and put live every model whose champion is not served yet."""
-    from hub.publication import publish_all
+@click.option("--watch", is_flag=True, help="Go on: what the registry says is live a moment later.")
+@click.option("--override", metavar="REASON", help="Publish in a freeze window all the same, and why.")
+@explained("hub")
+def publish(*, watch: bool, override: str | None) -> None:
+    """Convert, prove and put live every version that an alias points at and that is not served yet."""
+    from rich.console import Console
+
+    from hub.progress_bars import Bars, choose_progress
     from hub.settings import read_settings
 
-    if not publish_all(read_settings(), click.echo):
+    settings, console = read_settings(), Console()
+    progress, say = choose_progress(console), Bars(console).say
+    if watch:
+        if override:
+            raise click.UsageError("--override is for one publication: leave --watch out, or `gapura promote` with it")
+        from hub.watch.watching import watch as follow
+
+        try:
+            follow(settings, say, progress)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(_INTERRUPTED) from None
+        return
+
+    from hub.publication import publish_all
+
+    if not publish_all(settings, say, override=override, progress=progress):
         raise click.exceptions.Exit(1)
 
 
 @click.command()
-@click.option("--listen", default="127.0.0.1:9003", show_default=True, help="Address of the gateway, HOST:PORT.")
-@click.option(
-    "--backend",
-    type=click.Choice(["onnx", "triton"]),
-    default="onnx",
-    show_default=True,
-    help="What computes: the gateway itself, or two Triton nodes that are installed and started here.",
-)
+@click.argument("name")
+@click.option("--reason", default="", help="Why, for the history.")
+@click.option("--by", help="Who decides it; by default the user of this process.")
+@explained("hub")
+def rollback(name: str, *, reason: str, by: str | None) -> None:
+    """Make the version of NAME live again that answered before; it is still loaded."""
+    from hub.rollback import roll_back
+    from hub.settings import read_settings
+
+    if not roll_back(read_settings(), name, click.echo, by=by, reason=reason):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@explained("hub")
+def status(names: tuple[str, ...], *, as_json: bool) -> None:
+    """Show of every model, or of NAMES: aliases, versions, nodes, parity, since when and by whom."""
+    from rich.console import Console
+
+    from hub.settings import read_settings
+    from hub.status.survey import survey_from
+    from hub.status.table import show, to_json
+
+    found = survey_from(read_settings(), names)
+    if as_json:
+        click.echo(to_json(found))
+    else:
+        show(found, Console())
+
+
+@click.command()
+@deployment_options
 @click.option("--once", is_flag=True, help="Stop after the calls instead of serving on.")
-@_explained("train")
-def up(listen: str, backend: str, once: bool) -> None:  # noqa: FBT001 - click passes by name
-    """Train and publish what is missing, start a gateway, score held-out applicants, and serve on."""
+@explained("train")
+def up(*, choice: Choice, once: bool) -> None:
+    """Train and publish what is missing, start a gateway, score held-out applicants, and serve on.
+
+    `gapura start` takes the same options and serves what is published, without any of the rest.
+    """
     from hub.quickstart.tour import take_tour
     from hub.settings import read_settings
 
     try:
-        take_tour(read_settings(), listen, backend=backend, once=once)
+        take_tour(read_settings(), choice, once=once)
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
         raise click.exceptions.Exit(_INTERRUPTED) from None

@@ -1,9 +1,18 @@
 """Writes files so that a reader, or a power cut, finds the old content or the new and nothing else."""
 
+import errno
 import os
 import shutil
 import tempfile
 from pathlib import Path
+
+_WAYS = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EACCES: "allow this user to write there, or choose another folder",
+    errno.EPERM: "allow this user to write there, or choose another folder",
+}
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -45,8 +54,20 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def explain(error: OSError) -> str:
+    """Returns what the file system refused, where, and what to do about it."""
+    if error.strerror is None:
+        return str(error)
+    places = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+    way = _WAYS.get(error.errno or 0)
+    return f"{f'{places}: ' if places else ''}{error.strerror}{f'; {way}' if way else ''}"
+
+
 def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:  # which does not name the file when its disk is full
+        raise OSError(error.errno, error.strerror, str(path)) from error

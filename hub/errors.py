@@ -9,6 +9,10 @@ class ModelRefusedError(HubError):
     """One model version cannot go live; what is live stays live."""
 
 
+class ModelDelayedError(ModelRefusedError):
+    """One model version cannot go live at the moment; that is not its own fault, and may be over soon."""
+
+
 class NodeDownError(HubError):
     """A node does not answer; it loads what is live when it is back."""
 

@@ -1,6 +1,7 @@
 """The model repository on disk, in Triton's layout; it is whole at every moment.
 
-    <model>/config.pbtxt · <model>/<output>_labels.txt · <model>/<version>/model.onnx · <model>/<version>/parity.json
+    <model>/config.pbtxt · <model>/<output>_labels.txt
+    <model>/<version>/model.onnx · parity.json · golden.npz · signature.json
 
 A version is staged in `.staging`, which lies on the same file system, and renamed into place. `config.pbtxt` is written
 from the catalog: whatever a killed publisher left behind, `configure` and `clear` bring the folder back to what the
@@ -11,19 +12,26 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from erpml.catalog.v1 import catalog_pb2
 
+from converters import Conversion
 from hub.durability import discard, move, write_file, write_folder
 from hub.errors import HubError
 from hub.triton_config import LABELS, compose_files
 
 _GRAPH = "model.onnx"
 _PROOF = "parity.json"
+_FILES = frozenset({_GRAPH, _PROOF, "golden.npz", "signature.json"})
+_LOCK_POLL_SECONDS = 0.05
+
+# Says one content of a file from the next, without reading it.
+_Fingerprint = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,50 +39,54 @@ class Repository:
     """A model repository that the hub alone writes."""
 
     root: Path
+    _digests: dict[Path, tuple[_Fingerprint, str]] = field(default_factory=dict, compare=False)
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, wait_seconds: float = 0.0) -> Iterator[None]:
         """Keeps other publishers out; the system releases it however this process ends.
 
         Raises:
-            HubError: Another publisher is at work.
+            HubError: Another publisher is at work, and still is after `wait_seconds`.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.root, os.O_RDONLY)
+        until = time.monotonic() + wait_seconds
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise HubError(f"another publisher is writing {self.root}: try again when it is done") from error
-        try:
+            while not _try_lock(descriptor):
+                if time.monotonic() >= until:
+                    raise HubError(f"another publisher is writing {self.root}: try again when it is done")
+                time.sleep(_LOCK_POLL_SECONDS)
             yield
         finally:
             os.close(descriptor)
 
     def holds(self, name: str, version: catalog_pb2.Version) -> bool:
-        """Whether the version's file is on disk with the content that the catalog names."""
+        """Whether the version's files are on disk, the graph with the content that the catalog names."""
+        folder = self._version(name, version.number)
         try:
-            content = (self._version(name, version.number) / _GRAPH).read_bytes()
+            complete = {path.name for path in folder.iterdir()} >= _FILES
+            return complete and self._digest(folder / _GRAPH) == version.sha256
         except OSError:
             return False
-        return hashlib.sha256(content).hexdigest() == version.sha256
 
-    def read(self, name: str, number: int) -> tuple[bytes, bytes]:
-        """Returns the graph of a version, and its proof."""
-        folder = self._version(name, number)
-        return (folder / _GRAPH).read_bytes(), (folder / _PROOF).read_bytes()
+    def read(self, name: str, number: int) -> Conversion:
+        """Returns the conversion that lies there.
 
-    def install(self, described: catalog_pb2.Model, number: int, graph: bytes, proof: bytes) -> None:
+        Raises:
+            ConversionError: It cannot be read.
+        """
+        return Conversion.from_files({path.name: path.read_bytes() for path in self._version(name, number).iterdir()})
+
+    def install(self, described: catalog_pb2.Model, number: int, conversion: Conversion) -> None:
         """Puts a version beside those that lie there.
 
         Args:
             described: What the configuration says from now on.
             number: The version.
-            graph: Content of `model.onnx`.
-            proof: Content of `parity.json`.
+            conversion: What it consists of.
         """
         name = described.name
-        files = {f"{number}/{_GRAPH}": graph, f"{number}/{_PROOF}": proof}
+        files = {f"{number}/{file}": content for file, content in conversion.to_files().items()}
         staged, home = self._staging / name, self.root / name
         if not home.exists():
             write_folder(staged, files | compose_files(described))
@@ -93,20 +105,19 @@ class Repository:
             if not path.exists() or path.read_bytes() != content:
                 write_file(path, content)
 
-    def configure(self, catalog: catalog_pb2.Catalog) -> None:
-        """Brings all configurations in line with the catalog."""
-        for model in catalog.models:
+    def configure(self, described: Mapping[str, catalog_pb2.Model]) -> None:
+        """Brings all configurations in line."""
+        for model in described.values():
             if (self.root / model.name).is_dir():
                 self.describe(model)
 
-    def clear(self, catalog: catalog_pb2.Catalog) -> None:
-        """Removes what the catalog does not name."""
-        for model in catalog.models:
-            if (self.root / model.name).is_dir():
-                self._remove_surplus(model)
-        live = {model.name for model in catalog.models}
+    def clear(self, kept: Mapping[str, Collection[int]], described: Mapping[str, catalog_pb2.Model]) -> None:
+        """Removes all other versions than `kept`, and of models that are described, files that nobody names."""
+        for name, numbers in kept.items():
+            if (self.root / name).is_dir():
+                self._remove_surplus(name, numbers, described.get(name))
         for folder in sorted(self.root.iterdir()):
-            if folder.name not in live and _is_ours(folder):
+            if folder.name not in kept and _is_ours(folder):
                 discard(folder, self._staging / ".old")
         if self._staging.exists():
             shutil.rmtree(self._staging)
@@ -118,14 +129,35 @@ class Repository:
     def _version(self, name: str, number: int) -> Path:
         return self.root / name / str(number)
 
-    def _remove_surplus(self, model: catalog_pb2.Model) -> None:
+    def _remove_surplus(self, name: str, numbers: Collection[int], described: catalog_pb2.Model | None) -> None:
         """Removes versions, label files, and what was never finished."""
-        versions, files = {str(version.number) for version in model.versions}, compose_files(model)
-        for path in sorted((self.root / model.name).iterdir()):
-            if path.name.isdecimal() and path.name not in versions:
+        for path in sorted((self.root / name).iterdir()):
+            if path.name.isdecimal() and int(path.name) not in numbers:
                 discard(path, self._staging / ".old")
-            elif path.name.startswith(".") or (path.name.endswith(LABELS) and path.name not in files):
+                self._digests.pop(path / _GRAPH, None)
+            elif path.name.startswith(".") or (described is not None and _is_stale_label(path, described)):
                 path.unlink()
+
+    def _digest(self, path: Path) -> str:
+        """Returns the SHA-256 of a file; one that has not changed is not read again."""
+        status = path.stat()
+        fingerprint = (status.st_ino, status.st_mtime_ns, status.st_size)
+        known = self._digests.get(path)
+        if known is None or known[0] != fingerprint:
+            known = self._digests[path] = (fingerprint, hashlib.sha256(path.read_bytes()).hexdigest())
+        return known[1]
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_stale_label(path: Path, described: catalog_pb2.Model) -> bool:
+    return path.name.endswith(LABELS) and path.name not in compose_files(described)
 
 
 def _is_ours(folder: Path) -> bool:

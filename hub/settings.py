@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hub.errors import HubError
@@ -27,6 +27,10 @@ class HubSettings(BaseSettings):
     var: Path = Field(default=Path("var"), description="Folder for data, artifacts, keys and logs.")
     repository: Path = Field(default=Path("model_repository"), description="Model repository, in Triton's layout.")
     catalog: Path = Field(default=Path("var/catalog/catalog.binpb"), description="Snapshot of what is served.")
+    contracts: Path = Field(
+        default=Path("var/catalog/contracts"),
+        description="Folder of further descriptor sets, beside the built-in ones.",
+    )
     tenants: Path = Field(default=Path("var/tenants.yaml"), description="Tenants of the gateway that `up` starts.")
     mlflow_uri: str = Field(
         default="sqlite:///var/mlflow.db", description="MLflow tracking and registry store: a SQLite file or a server."
@@ -42,6 +46,30 @@ class HubSettings(BaseSettings):
         allow_inf_nan=False,
         description="Time that gateways get to follow a new catalog before nodes drop what it no longer names.",
     )
+
+    poll_seconds: float = Field(
+        default=0.5, gt=0, allow_inf_nan=False, description="Time between two looks at the registry of a watching hub."
+    )
+    convert_seconds: float = Field(
+        default=600.0, gt=0, allow_inf_nan=False, description="Longest time that the conversion of one model may take."
+    )
+    convert_memory_mib: int = Field(
+        default=8192, gt=0, description="Most memory that the conversion of one model may take, in MiB."
+    )
+    freeze: Path = Field(default=Path("var/freeze.yaml"), description="Freeze windows; none where it is missing.")
+    redis_url: SecretStr | None = Field(
+        default=None, description="Redis that carries the catalog to gateways, redis://[USER:PASSWORD@]HOST:PORT."
+    )
+    catalog_key: str = Field(default="gapura:catalog", min_length=1, description="Key and channel of the catalog.")
+    webhook_listen: str | None = Field(
+        default=None, description="Where a watching hub takes MLflow's webhooks, HOST:PORT; none by default."
+    )
+    webhook_secret: SecretStr | None = Field(default=None, description="Secret that MLflow signs webhooks with.")
+
+    @property
+    def conversions(self) -> Path:
+        """Where conversions are kept, to be used again."""
+        return self.var / "conversions"
 
     @property
     def registry_uri(self) -> str:

@@ -68,7 +68,7 @@ class TritonNode:
             if not self._answers(error.status()):
                 raise NodeDownError(f"node {self._address} is down") from error
             expired = f"it took longer than {seconds:.0f} s" if error.status() == _EXPIRED else error.message()
-            raise NodeRefusedError(f"node {self._address} says: {expired}") from error
+            raise NodeRefusedError(f"node {self._address} says: {' '.join(expired.split())}") from error
 
     def _answers(self, status: str) -> bool:
         """Whether the server lives, for all that one answer says."""

@@ -5,7 +5,7 @@ from enum import Enum
 
 
 class Result(Enum):
-    """What became of a model."""
+    """What became of a version."""
 
     UNCHANGED = "unchanged"
     LIVE = "live"
@@ -17,7 +17,7 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What publishing did about one model, and why or how well; no detail where there is nothing to say."""
+    """What publishing did about one version, and why or how well; no detail where there is nothing to say."""
 
     name: str
     version: int

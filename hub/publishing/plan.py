@@ -7,11 +7,12 @@ from typing import TypeAlias
 
 from erpml.catalog.v1 import catalog_pb2
 
-from hub.catalog import compose_model, find_model
-from hub.champion import Champion
+from hub.catalog import find_arm, find_version, without_times
+from hub.composition import compose_model
 from hub.errors import ModelRefusedError
 from hub.placement import VARIABLES, Placement, parse_placement, placement_of
 from hub.policy import Policy, parse_policy
+from hub.registry.records import CHAMPION, RegisteredModel, RegisteredVersion
 
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -22,54 +23,40 @@ Holds = Callable[[str, catalog_pb2.Version], bool]
 class Keep:
     """Live as it should be."""
 
-    champion: Champion
+    model: RegisteredModel
 
 
 @dataclass(frozen=True, slots=True)
-class Convert:
-    """A version has to be fetched, converted, proven and put live.
+class Change:
+    """Something about a model is not live as it should be.
 
-    `displaces` says that another model is live under the same number, as after a new registry took over: the model has
-    to leave the catalog before the files may change.
+    Attributes:
+        model: What the registry says.
+        policy: Its policy values.
+        placement: Kind of node that shall serve it.
+        arms: Aliases whose version is not loaded as it should be, the champion first; none where only the rest differs.
     """
 
-    champion: Champion
+    model: RegisteredModel
     policy: Policy
     placement: Placement
-    displaces: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Describe:
-    """The version is live; its policy, its team or its placement changed, and no node has to load anything."""
-
-    champion: Champion
-    policy: Policy
-    placement: Placement
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """The version is live, on nodes of another kind than it should be."""
-
-    champion: Champion
-    policy: Policy
-    placement: Placement
+    arms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The champion cannot go live, whatever its artifacts are."""
+    """A version cannot go live, whatever its artifacts are."""
 
-    champion: Champion
+    model: RegisteredModel
+    version: RegisteredVersion
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """No alias points at a version any more."""
+    """No alias points at a champion any more."""
 
-    name: str
+    model: RegisteredModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,62 +66,99 @@ class Hold:
     name: str
 
 
-Step: TypeAlias = Keep | Convert | Describe | Move | Refuse | Withdraw | Hold
+Step: TypeAlias = Keep | Change | Refuse | Withdraw | Hold
 
 
 def plan_steps(
-    champions: Mapping[str, Champion | None], live: catalog_pb2.Catalog, holds: Holds, pools: Collection[Placement]
+    models: Mapping[str, RegisteredModel], live: catalog_pb2.Catalog, holds: Holds, pools: Collection[Placement]
 ) -> list[Step]:
     """Returns one step per model that is registered or live, ordered by name.
 
     Args:
-        champions: Every registered model and its champion.
+        models: Every registered model.
         live: The current catalog.
         holds: Whether a version of a model is intact on disk.
         pools: Placements that have nodes; none where gateways run the models themselves.
     """
-    names = sorted(champions.keys() | {model.name for model in live.models})
-    steps = (_plan_model(name, champions, find_model(live, name), holds, pools) for name in names)
+    known = {model.name: model for model in live.models}
+    names = sorted(models.keys() | known.keys())
+    steps = (_plan_model(name, models.get(name), known.get(name), holds, pools) for name in names)
     return [step for step in steps if step]
 
 
-def same_source(champion: Champion, version: catalog_pb2.Version) -> bool:
-    """Whether the version was made from the champion's artifacts."""
-    return version.source.rpartition("@sha256:")[0] == champion.source
+def name_of(step: Step) -> str:
+    """Returns the model that a step is about."""
+    return step.name if isinstance(step, Hold) else step.model.name
+
+
+def loaded(live: catalog_pb2.Model | None, version: RegisteredVersion, holds: Holds) -> catalog_pb2.Version | None:
+    """Returns what the catalog says of a registered version, where it lists it and its files are intact."""
+    found = find_version(live, version.number)
+    return found if found and same_source(version, found) and holds(version.name, found) else None
+
+
+def loaded_arms(live: catalog_pb2.Model | None, model: RegisteredModel, holds: Holds) -> dict[str, catalog_pb2.Version]:
+    """Returns what is loaded already of the versions that aliases point at, by alias."""
+    found = {alias: loaded(live, version, holds) for alias, version in model.versions.items()}
+    return {alias: version for alias, version in found.items() if version is not None}
+
+
+def same_source(registered: RegisteredVersion, version: catalog_pb2.Version) -> bool:
+    """Whether the version was made from the registered artifacts; earlier catalogs have their digest in it."""
+    return version.source == registered.source or version.source.rpartition("@sha256:")[0] == registered.source
+
+
+def previous_of(live: catalog_pb2.Model | None, champion: int, holds: Holds) -> catalog_pb2.Version | None:
+    """Returns the version that a rollback of this champion would go back to, where it is intact."""
+    if live is None:
+        return None
+    before = find_arm(live, CHAMPION)
+    if before is not None and before.number == champion:
+        before = find_version(live, live.previous_version)
+    return before if before is not None and holds(live.name, before) else None
 
 
 def _plan_model(
     name: str,
-    champions: Mapping[str, Champion | None],
+    model: RegisteredModel | None,
     live: catalog_pb2.Model | None,
     holds: Holds,
     pools: Collection[Placement],
 ) -> Step | None:
-    if name not in champions:
+    if model is None:
         return Hold(name)
-    champion = champions[name]
-    if champion is None:
-        return Withdraw(name) if live else None
+    if CHAMPION not in model.versions:
+        return _plan_without_champion(model, live)
     try:
-        policy, placement = _read_tags(champion, pools)
+        policy, placement = _read_tags(model, pools)
     except ModelRefusedError as error:
-        return Refuse(champion, str(error))
-    version = next((each for each in live.versions if each.number == champion.version), None) if live else None
-    intact = version is not None and holds(name, version)
-    if live is None or version is None or not intact or not same_source(champion, version):
-        return Convert(champion, policy, placement, displaces=intact)
-    if live == compose_model(name, champion.team, version, policy, placement):
-        return Keep(champion)
-    moves = bool(pools) and placement != placement_of(live)
-    return (Move if moves else Describe)(champion, policy, placement)
+        return Refuse(model, model.versions[CHAMPION], str(error))
+    present = loaded_arms(live, model, holds)
+    moves = live is not None and bool(pools) and placement_of(live) != placement
+    if moves or len(present) < len(model.versions):
+        return Change(
+            model, policy, placement, tuple(alias for alias in model.versions if moves or alias not in present)
+        )
+    previous = previous_of(live, model.versions[CHAMPION].number, holds)
+    wanted = compose_model(name, model.team, present, policy=policy, placement=placement, previous=previous)
+    if live is not None and without_times(wanted) == without_times(live):
+        return Keep(model)
+    return Change(model, policy, placement, tuple(alias for alias in present if find_arm(wanted, alias) is None))
 
 
-def _read_tags(champion: Champion, pools: Collection[Placement]) -> tuple[Policy, Placement]:
-    if not _FOLDER_NAME.fullmatch(champion.name):
+def _plan_without_champion(model: RegisteredModel, live: catalog_pb2.Model | None) -> Step | None:
+    if live is not None:
+        return Withdraw(model)
+    others = list(model.versions.values())
+    return Refuse(model, others[0], "the model has no champion: set that alias as well") if others else None
+
+
+def _read_tags(model: RegisteredModel, pools: Collection[Placement]) -> tuple[Policy, Placement]:
+    if not _FOLDER_NAME.fullmatch(model.name):
         raise ModelRefusedError(
             "the name must be up to 200 letters, digits, '_', '-' and '.': rename the registered model"
         )
-    policy, placement = parse_policy(champion.tags), parse_placement(champion.tags)
+    policy, placement = parse_policy(model.tags), parse_placement(model.tags)
     if pools and placement not in pools:
         raise ModelRefusedError(f"there are no nodes of its placement: name some in {VARIABLES[placement]}")
     return policy, placement

@@ -1,79 +1,73 @@
-"""Tries a version out on a node: real rows must come back as the proven graph answers them in this process."""
+"""Tries a version out on a node: real rows must come back as the original model answers them."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from erpml.catalog.v1 import catalog_pb2
 from numpy.typing import NDArray
 
-from converters.session import open_session, run
-from converters.signature import Rows
+from converters import Golden
+from converters.differences import measure
+from converters.graph import Tolerance
 from hub.errors import ModelRefusedError
 from hub.nodes.node import Arrays, Node
 
-_ROWS = 256
 
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Rows whose answers are known.
-
-    Attributes:
-        tensor: Name of the input.
-        rows: `[rows, columns]` real rows in the model's type.
-        answers: Outputs of the converted graph, by name.
-        tolerance: Largest difference that passes.
-        relative: Whether the tolerance is a share of the answer, at least of 1.
-    """
-
-    tensor: str
-    rows: Rows
-    answers: Arrays
-    tolerance: float
-    relative: bool
-
-    def difference(self, answers: Arrays) -> str | None:
-        """Says where answers to the first rows differ from what they must be; None where they agree."""
-        if answers.keys() != self.answers.keys():
-            return f"it answers {', '.join(sorted(answers))}"
-        for name, actual in answers.items():
-            expected = self.answers[name][: len(actual)]
-            if (actual.shape, actual.dtype) != (expected.shape, expected.dtype):
-                return f"{name} has shape {list(actual.shape)} of {actual.dtype}"
-            if np.issubdtype(actual.dtype, np.floating) and not self._agree(actual, expected):
-                return f"{name} differs by up to {np.abs(actual - expected).max():.3g} (allowed {self.tolerance:.0e})"
-        return None
-
-    def _agree(self, actual: NDArray[Any], expected: NDArray[Any]) -> bool:
-        scale = np.maximum(1.0, np.abs(expected)) if self.relative else 1.0
-        return bool(np.allclose(actual / scale, expected / scale, rtol=0, atol=self.tolerance, equal_nan=True))
-
-
-def make_probe(graph: bytes, proof: bytes, sample: Rows) -> Probe:
-    """Answers the first rows of a parity sample; the proof says how far other answers may lie apart.
-
-    Raises:
-        ConversionError: The graph cannot be run.
-    """
-    session = open_session(graph)
-    tensor = session.get_inputs()[0]
-    dtype: type[np.floating[Any]] = np.float64 if tensor.type == "tensor(double)" else np.float32
-    rows: Rows = np.ascontiguousarray(sample[:_ROWS], dtype=dtype)
-    report: Mapping[str, Any] = json.loads(proof)
-    return Probe(tensor.name, rows, run(session, rows), report["tolerance"], report["relative"])
-
-
-def try_out(node: Node, model: catalog_pb2.Model, probe: Probe) -> None:
-    """Calls a model's one version with one row, and then with all.
+def try_out(node: Node, model_name: str, version: int, golden: Golden) -> None:
+    """Calls a version with one row, and then with all; a model without batches gets its one request.
 
     Raises:
         NodeDownError: The node does not answer.
         ModelRefusedError: The model fails there, or answers otherwise.
     """
-    for rows in (probe.rows[:1], probe.rows):
-        difference = probe.difference(node.infer(model.name, model.versions[0].number, {probe.tensor: rows}))
+    for rows in (slice(1), slice(None)) if golden.batched else (slice(None),):
+        inputs = {name: array[rows] for name, array in golden.inputs.items()}
+        expected = {name: array[rows] for name, array in golden.answers.items()}
+        difference = find_difference(expected, node.infer(model_name, version, inputs), golden)
         if difference is not None:
-            raise ModelRefusedError(f"node {node.address} answers otherwise than the proven graph: {difference}")
+            raise ModelRefusedError(f"node {node.address} answers otherwise than the model: {difference}")
+
+
+def find_difference(expected: Arrays, actual: Arrays, golden: Golden) -> str | None:
+    """Says where answers differ from what they must be; None where they agree.
+
+    Args:
+        expected: Right answers by output.
+        actual: What a node answered.
+        golden: Says how far they may lie apart.
+    """
+    if actual.keys() != expected.keys():
+        return f"it answers {', '.join(sorted(actual))} instead of {', '.join(sorted(expected))}"
+    for name, answer in actual.items():
+        known = expected[name]
+        if answer.shape != known.shape or not _same_kind(answer, known):
+            return f"{name} has shape {list(answer.shape)} of {answer.dtype}, not {list(known.shape)} of {known.dtype}"
+        if known.dtype.kind == "f" and bool((np.isnan(answer) & ~np.isnan(known)).any()):
+            return f"{name} is NaN where the model's is not"
+    return _find_difference(expected, actual, golden)
+
+
+def _find_difference(expected: Arrays, actual: Arrays, golden: Golden) -> str | None:
+    tolerance = Tolerance(golden.tolerance, golden.relative)
+    for name in expected:
+        if expected[name].dtype.kind == "f":
+            worst = float(_measure({name: expected[name]}, actual, tolerance, batched=golden.batched).max(initial=0))
+            if worst > golden.tolerance:
+                return f"{name} differs by up to {worst:.3g} (allowed {golden.tolerance:.0e})"
+    labels = _measure(expected, actual, tolerance, batched=golden.batched)
+    wrong = np.flatnonzero(labels > golden.tolerance)
+    return f"the label of row {wrong[0]} differs" if wrong.size else None
+
+
+def _measure(expected: Arrays, actual: Arrays, tolerance: Tolerance, *, batched: bool) -> NDArray[np.float64]:
+    """Differences by row; a request without batches is one row."""
+    return measure(_rows(expected, batched=batched), _rows(actual, batched=batched), tolerance)
+
+
+def _rows(answers: Arrays, *, batched: bool) -> Mapping[str, NDArray[Any]]:
+    return answers if batched else {name: answer[np.newaxis] for name, answer in answers.items()}
+
+
+def _same_kind(left: NDArray[Any], right: NDArray[Any]) -> bool:
+    """Texts come as bytes or as str, in arrays of objects."""
+    return left.dtype == right.dtype or {left.dtype.kind, right.dtype.kind} <= set("OSU")

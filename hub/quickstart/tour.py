@@ -7,20 +7,24 @@ from contextlib import ExitStack
 import click
 import gapura_client
 from erpml.finance.v1 import credit_service_pb2
+from gapura_deployment.nodes import NAMES
+from gapura_deployment.options import TRITON, Choice
+from gapura_supervisor.addresses import require_free
+from gapura_supervisor.report import describe
 from rich.console import Console
 
 from hub.catalog import find_model, read_catalog
 from hub.errors import HubError
 from hub.publication import publish_all
-from hub.quickstart.address import require_free, target_of
 from hub.quickstart.applicants import Applicant, pick_mixed, read_requests
-from hub.quickstart.gateway_process import GatewayProcess
+from hub.quickstart.deployment import Deployment, require_idle
 from hub.quickstart.interruption import Interruption
 from hub.quickstart.scoring import measure_auc, score_one_by_one
 from hub.quickstart.steps import Say, Steps
 from hub.quickstart.summary import explain_calls, tabulate
-from hub.quickstart.triton_nodes import TritonNodes
+from hub.quickstart.triton_installation import install_triton
 from hub.registry import ModelRegistry
+from hub.registry.records import CHAMPION
 from hub.repository import Repository
 from hub.settings import HubSettings
 from hub.training.applicants import read_applicants
@@ -31,56 +35,59 @@ from hub.training.run import train_and_register
 _PIPELINE = "team3/credit_scoring"
 _SERVICE = credit_service_pb2.DESCRIPTOR.services_by_name["CreditService"].full_name
 _SHOWN_OF_EACH = 6
-TRITON = "triton"
 
 
-def take_tour(settings: HubSettings, listen: str, *, backend: str, once: bool) -> None:
+def take_tour(settings: HubSettings, choice: Choice, *, once: bool) -> None:
     """Runs all steps; serves on until a signal, unless `once`. What it started ends with it, however it ends.
 
     Raises:
         HubError: A step failed; the message says why.
+        SupervisionError: The address is taken or none, or a deployment runs already.
         KeyboardInterrupt: A signal came before the calls were over.
     """
-    require_free(listen)
+    require_idle(settings.var)
+    require_free(choice.listen)
+    own_nodes = choice.backend == TRITON and not (settings.nodes or settings.gpu_nodes)
     interruption, steps = Interruption(), Steps()
     with interruption.listening(), ExitStack() as stack:
+        deployment = Deployment(choice, settings.var, interruption)
+        stack.callback(deployment.stop)
         _train(settings, steps)
-        if backend == TRITON:
-            nodes = TritonNodes(settings.repository, interruption)
-            stack.callback(nodes.stop)
-            settings = settings.model_copy(update={"nodes": _start_nodes(nodes, steps), "gpu_nodes": ()})
+        if own_nodes:
+            settings = settings.model_copy(update={"nodes": _start_nodes(settings, deployment, steps)})
         _publish(settings, steps)
-        environment = {
-            "GAPURA_BACKEND": backend,
-            "GAPURA_NODES": ",".join(settings.nodes),
-            "GAPURA_GPU_NODES": ",".join(settings.gpu_nodes),
-        }
-        gateway = GatewayProcess(listen, settings.var / "gateway.log", interruption, environment)
-        stack.callback(gateway.stop)
-        with steps.step(f"start the gateway on {listen}"):
-            gateway.start()
-            gateway.wait_until_serving(target_of(listen), _SERVICE)
-        _score(settings, target_of(listen), steps)
+        with steps.step(f"start the gateway on {choice.listen}"):
+            if not own_nodes:
+                deployment.start()
+            state = deployment.wait_until_serving(_SERVICE)
+        _score(settings, deployment.target, steps)
+        click.echo(f"\n{describe(state)}")
         if not once:
-            _serve_on(gateway, settings)
-    click.echo("the gateway has stopped" if backend != TRITON else "the gateway and its nodes have stopped")
+            _serve_on(deployment, settings)
+    click.echo("the gateway and its nodes have stopped" if own_nodes else "the gateway has stopped")
 
 
 def _train(settings: HubSettings, steps: Steps) -> None:
     """Makes sure of a champion."""
     with steps.step(f"train {_PIPELINE}") as say:
-        if ModelRegistry(settings.registry_uri).champions().get(MODEL):
+        registered = ModelRegistry(settings.registry_uri).models().get(MODEL)
+        if registered and CHAMPION in registered.versions:
             say("nothing to do: the registry has a champion")
         else:
             train_and_register(find_pipeline(_PIPELINE), settings, say)
 
 
-def _start_nodes(nodes: TritonNodes, steps: Steps) -> tuple[str, ...]:
-    """Makes sure of two Triton nodes; returns their addresses."""
+def _start_nodes(settings: HubSettings, deployment: Deployment, steps: Steps) -> tuple[str, ...]:
+    """Starts the deployment, whose workers wait for a catalog; returns the addresses of its Triton nodes."""
     with steps.step("install Triton") as say:
-        nodes.install(say)
+        install_triton(say)
     with steps.step("start two Triton nodes") as say:
-        return nodes.start(say)
+        settings.repository.mkdir(parents=True, exist_ok=True)
+        deployment.start()
+        nodes = deployment.wait_for(frozenset(NAMES))
+        for node in nodes:
+            say(f"{node.name} serves {node.address}")
+        return tuple(node.address for node in nodes)
 
 
 def _publish(settings: HubSettings, steps: Steps) -> None:
@@ -123,9 +130,12 @@ def _held_out(settings: HubSettings, say: Say) -> list[Applicant]:
     return read_requests(held_out)
 
 
-def _serve_on(gateway: GatewayProcess, settings: HubSettings) -> None:
-    click.echo(f"\nServing until Ctrl-C; the log is {settings.var / 'gateway.log'}.")
+def _serve_on(deployment: Deployment, settings: HubSettings) -> None:
+    click.echo(
+        f"\nServing until Ctrl-C. `gapura ps` shows this table, `gapura reload` replaces workers without a failed"
+        f" call; logs are in {settings.var / 'log'}."
+    )
     try:
-        gateway.wait()
+        deployment.wait()
     except KeyboardInterrupt:
         click.echo("stopping")

@@ -1,6 +1,5 @@
 """Trains a model, logs it as an MLflow run and registers it."""
 
-import getpass
 import json
 import tempfile
 from importlib import metadata
@@ -11,14 +10,16 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 from hub.artifact import PARITY_SAMPLE
-from hub.champion import ALIAS
 from hub.chatter import without_warnings
-from hub.registry import ModelRegistry, translated
+from hub.identity import current_user
+from hub.registry import ModelRegistry
+from hub.registry.records import CHAMPION
 from hub.settings import HubSettings
 from hub.training.baseline import describe_training
 from hub.training.card import write_card
 from hub.training.pipelines import Pipeline, Say
 from hub.training.trained import TrainedModel
+from hub.translation import translated
 
 _REQUIREMENTS = ("cloudpickle", "numpy", "onnx", "pandas", "scikit-learn", "skl2onnx")
 _EXAMPLE_ROWS = 5
@@ -48,7 +49,7 @@ def register(model: TrainedModel, registry: ModelRegistry, artifact_uri: str | N
         artifact_uri: Where a new experiment keeps its artifacts; None leaves that to the registry's server.
     """
     experiment = registry.open_experiment(model.name, artifact_uri)
-    tags = {"team": model.team, "created_by": _user(), "model_type": model.model_type}
+    tags = {"team": model.team, "created_by": current_user(), "model_type": model.model_type}
     with translated(), without_warnings(), mlflow.start_run(experiment_id=experiment) as run:
         mlflow.set_tags(tags | {"data.source": f"{model.source.title}. {model.source.origin}"})
         mlflow.set_tag("data.licence", model.source.licence)
@@ -57,7 +58,7 @@ def register(model: TrainedModel, registry: ModelRegistry, artifact_uri: str | N
         _log_files(model)
         source = _log_model(model)
     number = registry.register(model.name, source, run.info.run_id, tags)
-    registry.set_alias(model.name, ALIAS, number)
+    registry.set_alias(model.name, CHAMPION, number)
     return number
 
 
@@ -92,10 +93,3 @@ def _signature(model: TrainedModel) -> ModelSignature:
     ]
     answer = mlflow.models.infer_signature(model_output=model.estimator.predict_proba(model.parity_sample))
     return ModelSignature(inputs=Schema(columns), outputs=answer.outputs)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return "unknown"

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hub.catalog import find_model
+from hub.catalog import find_arm, find_model
 from hub.errors import HubError
 from hub.nodes.triton import TritonNode
+from hub.registry.records import CHAMPION
 from tests.hub.workplace import Workplace
 
 LATE_SECONDS = 0.4
@@ -51,7 +52,8 @@ class Caller:
             model = find_model(self.workplace.catalog(), self.name)
             until = time.monotonic() + LATE_SECONDS
             while model and time.monotonic() < until and not self._over.is_set():
-                version = model.versions[0]
+                version = find_arm(model, CHAMPION)
+                assert version is not None
                 self._call(version.number, version.signature.inputs[0].dims[0])
 
     def _call(self, version: int, columns: int) -> None:

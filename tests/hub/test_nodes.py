@@ -1,5 +1,6 @@
 """What publishing does to real Triton nodes, while callers call them."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,11 +10,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from tritonclient.grpc import InferenceServerClient, InferInput, InferRequestedOutput
 
-from hub.champion import ALIAS
 from hub.errors import NodeDownError, NodeRefusedError
 from hub.nodes.triton import TritonNode
 from hub.publishing.outcome import Result
-from tests.hub.callers import Caller
+from tests.hub.callers import LATE_SECONDS, Caller
 from tests.hub.workplace import Workplace, draw_table
 from tests.triton.nodes import running_node
 
@@ -73,13 +73,15 @@ def test_a_new_version_goes_live_under_load_without_an_error(
     assert workplace.publish(*nodes)[NAME].result is Result.LIVE
     assert served(*nodes) == [{NAME: [1]}, {NAME: [1]}]
     assert workplace.publish(*nodes)[NAME].result is Result.UNCHANGED
-    workplace.register(NAME)
     callers = [Caller(workplace, NAME, (node,)) for node in nodes]
     with callers[0].calling(), callers[1].calling():
-        assert workplace.publish(*nodes, seconds=HANDOVER_SECONDS)[NAME].version == 2
+        for number in (2, 3):
+            workplace.register(NAME)
+            assert workplace.publish(*nodes, seconds=HANDOVER_SECONDS)[NAME].version == number
+            time.sleep(2 * LATE_SECONDS)
     assert [caller.failed for caller in callers] == [[], []]
-    assert all(caller.answered.keys() == {1, 2} for caller in callers)
-    assert served(*nodes) == [{NAME: [2]}, {NAME: [2]}]
+    assert all(caller.answered.keys() == {1, 2, 3} for caller in callers)
+    assert served(*nodes) == [{NAME: [2, 3]}, {NAME: [2, 3]}]
     workplace.require_settled()
 
 
@@ -93,6 +95,7 @@ def test_a_version_with_other_tensors_goes_live_node_by_node_without_an_error(
     caller = Caller(workplace, NAME, nodes)
     with caller.calling():
         assert workplace.publish(*nodes, seconds=HANDOVER_SECONDS)[NAME].result is Result.LIVE
+        time.sleep(2 * LATE_SECONDS)
     assert caller.failed == []
     assert caller.answered.keys() == {1, 2}
     assert served(*nodes) == [{NAME: [2]}, {NAME: [2]}]
@@ -114,7 +117,7 @@ def test_a_version_that_a_node_cannot_load_is_refused_and_nothing_else_suffers(
             stack.enter_context(caller.calling())
         outcome = workplace.publish(nodes[0], failing)[NAME]
     assert outcome.result is Result.REFUSED
-    assert f"node {nodes[1].address} says: load failed for model '{NAME}'" in outcome.detail
+    assert f" says: load failed for model '{NAME}'" in outcome.detail
     assert [caller.failed for caller in callers] == [[]] * 4
     assert all(caller.answered for caller in callers)
     assert served(*nodes) == [{NAME: [1], OTHER: [1]}] * 2
@@ -147,7 +150,7 @@ def test_a_node_that_is_down_is_left_out_and_a_withdrawn_model_is_unloaded(
     )
     down.close()
     assert workplace.publish(*nodes)[NAME].detail == f"loaded on {nodes[1].address}"
-    workplace.client().delete_registered_model_alias(NAME, ALIAS)
+    workplace.client().delete_registered_model_alias(NAME, "champion")
     assert workplace.publish(*nodes, seconds=0.1)[NAME].result is Result.WITHDRAWN
     assert served(*nodes) == [{}, {}]
     workplace.require_settled()

@@ -2,20 +2,21 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sklearn.ensemble import RandomForestClassifier
+from erpml.catalog.v1 import catalog_pb2
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from hub.catalog import find_model
-from hub.champion import ALIAS
 from hub.errors import HubError
 from hub.publishing.outcome import Result
 from hub.repository import Repository
+from tests.hub.hostile import Exiting
 from tests.hub.workplace import COLUMNS, Workplace, draw_table
 
 GOOD, BAD = "team1_good", "team2_bad"
@@ -62,31 +63,107 @@ def test_a_second_publish_writes_nothing(workplace: Workplace) -> None:
     assert fingerprint(workplace.root) == before
 
 
-def test_a_new_version_replaces_the_old_one(workplace: Workplace) -> None:
-    workplace.register(GOOD)
-    workplace.publish()
-    workplace.register(GOOD)
-    assert workplace.publish()[GOOD].version == 2
-    workplace.require_settled()
-    assert workplace.version_tags(GOOD, 1)["serving.status"] == "retired"
-    assert workplace.version_tags(GOOD, 2)["serving.status"] == "live"
+def arms(model: catalog_pb2.Model) -> dict[str, int]:
+    return {arm.name: arm.version for arm in model.arms}
 
 
-def test_an_alias_that_moves_back_brings_the_old_version_back(workplace: Workplace) -> None:
-    workplace.register(GOOD)
+def loaded(model: catalog_pb2.Model) -> list[int]:
+    return [version.number for version in model.versions]
+
+
+def test_a_new_version_replaces_the_old_one_which_stays_loaded(workplace: Workplace) -> None:
+    for number in (1, 2, 3):
+        assert workplace.register(GOOD) == number
+        assert workplace.publish()[GOOD].version == number
+        workplace.require_settled()
+    model = workplace.catalog().models[0]
+    assert (arms(model), loaded(model), model.previous_version) == ({"champion": 3}, [2, 3], 2)
+    statuses = [workplace.version_tags(GOOD, number)["serving.status"] for number in (1, 2, 3)]
+    assert statuses == ["retired", "standby", "live"]
+
+
+def test_an_alias_that_moves_back_needs_only_the_catalog(workplace: Workplace) -> None:
+    for _ in range(2):
+        workplace.register(GOOD)
+        workplace.publish()
+    workplace.point(GOOD, "champion", 1)
+    files = fingerprint(workplace.repository)
+    outcome = workplace.publish()[GOOD]
+    assert (outcome.version, outcome.detail) == (1, "champion is version 1 instead of 2")
+    assert fingerprint(workplace.repository) == files
+    model = workplace.catalog().models[0]
+    assert (arms(model), loaded(model), model.previous_version) == ({"champion": 1}, [1, 2], 2)
+
+
+def test_challenger_and_shadow_are_loaded_beside_the_champion(workplace: Workplace) -> None:
+    for _ in range(3):
+        workplace.register(GOOD)
+    for number, alias in enumerate(("champion", "challenger", "shadow"), 1):
+        workplace.point(GOOD, alias, number)
     workplace.publish()
-    workplace.register(GOOD)
-    workplace.publish()
-    workplace.client().set_registered_model_alias(GOOD, ALIAS, "1")
-    assert workplace.publish()[GOOD].version == 1
+    model = workplace.catalog().models[0]
+    assert arms(model) == {"champion": 1, "challenger": 2, "shadow": 3}
+    assert [arm.weight_basis_points for arm in model.arms] == [10_000, 0, 0]
+    assert workplace.version_tags(GOOD, 3)["serving.arms"] == "shadow"
+    workplace.point(GOOD, "challenger", None)
+    assert workplace.publish()[GOOD].detail == "no challenger any more"
+    assert loaded(workplace.catalog().models[0]) == [1, 3]
+    assert workplace.version_tags(GOOD, 2)["serving.status"] == "retired"
     workplace.require_settled()
+
+
+def test_an_arm_with_other_tensors_is_refused_and_the_champion_stays(workplace: Workplace) -> None:
+    workplace.register(GOOD)
+    workplace.publish()
+    table = draw_table().assign(debt=1.0)
+    wider = workplace.register(GOOD, LogisticRegression().fit(table, table["income"] > 0), table)
+    workplace.point(GOOD, "champion", 1)
+    workplace.point(GOOD, "challenger", wider)
+    outcome = workplace.publish()[GOOD]
+    assert (outcome.result, outcome.version) == (Result.REFUSED, wider)
+    assert "register it under a name of its own" in workplace.version_tags(GOOD, wider)["serving.reason"]
+    assert arms(workplace.catalog().models[0]) == {"champion": 1}
+
+
+def test_an_arm_without_a_champion_is_refused(workplace: Workplace) -> None:
+    workplace.register(GOOD)
+    workplace.point(GOOD, "challenger", 1)
+    workplace.point(GOOD, "champion", None)
+    assert workplace.publish()[GOOD].detail == "the model has no champion: set that alias as well"
+
+
+def test_the_history_says_what_was_live_when(workplace: Workplace) -> None:
+    registry = workplace.open_registry()
+    moments = [datetime.now(UTC)]
+    for _ in range(2):
+        workplace.register(GOOD)
+        workplace.publish()
+        moments.append(datetime.now(UTC))
+    workplace.point(GOOD, "champion", 1)
+    workplace.publish()
+    moments.append(datetime.now(UTC))
+    assert [registry.history.at(GOOD, moment).version for moment in moments] == [None, 1, 2, 1]
+    assert registry.history.at(GOOD, moments[-1]).by == "unknown (seen by the publisher)"
+    assert registry.history.at(GOOD, moments[-2]).by == workplace.version_tags(GOOD, 2)["created_by"]
+    assert registry.history.verify(GOOD) == []
+
+
+def test_a_conversion_is_not_made_twice(workplace: Workplace) -> None:
+    workplace.register(GOOD)
+    workplace.publish()
+    (kept,) = workplace.conversions.iterdir()
+    graph = (kept / "model.onnx").stat().st_mtime_ns
+    shutil.rmtree(workplace.repository)
+    assert workplace.publish()[GOOD].result is Result.LIVE
+    assert [path.name for path in workplace.conversions.iterdir()] == [kept.name]
+    assert (kept / "model.onnx").stat().st_mtime_ns == graph
 
 
 def test_a_model_without_the_alias_leaves_the_catalog(workplace: Workplace) -> None:
     workplace.register(GOOD)
     workplace.register("team1_other")
     workplace.publish()
-    workplace.client().delete_registered_model_alias(GOOD, ALIAS)
+    workplace.point(GOOD, "champion", None)
     assert workplace.publish()[GOOD].result is Result.WITHDRAWN
     workplace.require_settled()
     assert [model.name for model in workplace.catalog().models] == ["team1_other"]
@@ -127,9 +204,9 @@ def wrong_flavor(workplace: Workplace) -> None:
 
 
 def wrong_answers(workplace: Workplace) -> None:
-    table = draw_table().assign(age=lambda rows: (rows["age"] * 30).round())
-    forest = make_pipeline(StandardScaler(), RandomForestClassifier(10, random_state=0))
-    workplace.register(BAD, forest.fit(table, table["income"] * 30 + table["age"] > 0), table)
+    table = draw_table().assign(age=lambda rows: (rows["age"] * 3).round() % 4 + 1)
+    boosting = HistGradientBoostingClassifier(max_iter=3, categorical_features=["age"])
+    workplace.register(BAD, boosting.fit(table, table["age"] > 2), table)
 
 
 def damaged(workplace: Workplace) -> None:
@@ -148,15 +225,28 @@ def unproven(workplace: Workplace) -> None:
     (workplace.root / "artifacts" / workplace.champion(BAD).run_id / "artifacts/parity_sample.parquet").unlink()
 
 
+def exits(workplace: Workplace) -> None:
+    rows = draw_table()
+    workplace.register(BAD, Exiting().fit(rows, rows["income"] > 0))
+
+
+def blind(workplace: Workplace) -> None:
+    rows = draw_table()
+    model = LogisticRegression().fit(rows, rows["income"] > 0)
+    model.coef_ = model.coef_ * float("nan")
+    workplace.register(BAD, model)
+
+
 @pytest.mark.parametrize(
     ("make_bad", "reason"),
     [
         (wrong_policy, "tag policy.bands is 'low'"),
-        (wrong_flavor, "supported: sklearn"),
-        (wrong_answers, "do not agree"),
+        (wrong_flavor, "cannot be served"),
+        (wrong_answers, "categorical_features, which convert wrongly"),
         (damaged, "log it again"),
         (lost, "MLmodel"),
-        (unproven, "has no artifact parity_sample.parquet"),
+        (exits, "its conversion crashed (exit status 3)"),
+        (blind, "NaN"),
     ],
 )
 def test_a_refused_model_leaves_the_others_alone(
@@ -168,7 +258,7 @@ def test_a_refused_model_leaves_the_others_alone(
     assert outcomes[BAD].result is Result.REFUSED
     assert outcomes["team3_later"].result is Result.LIVE
     workplace.require_settled()
-    tags = workplace.version_tags(BAD, workplace.champion(BAD).version)
+    tags = workplace.version_tags(BAD, workplace.champion(BAD).number)
     assert tags["serving.status"] == "refused"
     assert reason in tags["serving.reason"]
 

@@ -1,12 +1,12 @@
 """What a publication asks of nodes, and in which order: at every moment some node answers for what the catalog says."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from hub.champion import ALIAS
 from hub.publishing.outcome import Result
 from tests.hub.fake_nodes import FakeNode
 from tests.hub.workplace import Workplace, draw_table
@@ -63,25 +63,52 @@ def test_a_second_run_asks_nodes_for_nothing(workplace: Workplace, nodes: tuple[
     assert [node.asked for node in nodes] == asked
 
 
-def test_old_and_new_are_served_side_by_side_until_gateways_have_followed(
+def test_what_the_catalog_no_longer_names_stays_until_gateways_have_followed(
     workplace: Workplace, nodes: tuple[FakeNode, FakeNode]
 ) -> None:
-    workplace.register(NAME)
-    workplace.publish(*nodes)
+    """A version that is replaced stays for a rollback; the one before it goes, when nobody calls it any more."""
+    for _ in range(2):
+        workplace.register(NAME)
+        workplace.publish(*nodes)
     workplace.register(NAME)
     watch(workplace, *nodes, least=2)
     paused: list[float] = []
 
     def pause(seconds: float) -> None:
         paused.append(seconds)
-        assert [version.number for version in workplace.catalog().models[0].versions] == [2]
-        assert [node.serves()[NAME] for node in nodes] == [[1, 2], [1, 2]]
+        assert [version.number for version in workplace.catalog().models[0].versions] == [2, 3]
+        assert [node.serves()[NAME] for node in nodes] == [[1, 2, 3], [1, 2, 3]]
         assert (workplace.repository / NAME / "1/model.onnx").exists()
 
-    assert workplace.publish(*nodes, pause=pause, seconds=5)[NAME].version == 2
+    assert workplace.publish(*nodes, pause=pause, seconds=5)[NAME].version == 3
     assert [4 < seconds <= 5 for seconds in paused] == [True]
-    assert [node.serves() for node in nodes] == [{NAME: [2]}, {NAME: [2]}]
+    workplace.publish(*nodes)
+    assert [node.serves() for node in nodes] == [{NAME: [2, 3]}, {NAME: [2, 3]}]
     workplace.require_settled()
+
+
+def test_a_publisher_that_does_not_wait_leaves_the_rest_to_the_next(
+    workplace: Workplace, nodes: tuple[FakeNode, FakeNode]
+) -> None:
+    waiting = workplace.publisher(*nodes, handover_seconds=60.0, pause=lambda _: pytest.fail("it does not wait"))
+    for number in range(1, 6):
+        workplace.register(NAME)
+        waiting.publish(lambda _: None, wait=False)
+        assert [node.serves()[NAME] for node in nodes] == [list(range(1, number + 1))] * 2
+    workplace.publish(*nodes)
+    assert [node.serves() for node in nodes] == [{NAME: [4, 5]}, {NAME: [4, 5]}]
+    workplace.require_settled()
+
+
+def test_a_rollback_asks_nodes_for_nothing(workplace: Workplace, nodes: tuple[FakeNode, FakeNode]) -> None:
+    for _ in range(2):
+        workplace.register(NAME)
+        workplace.publish(*nodes)
+    asked = [list(node.asked) for node in nodes]
+    workplace.point(NAME, "champion", 1)
+    assert workplace.publish(*nodes)[NAME].detail == "champion is version 1 instead of 2"
+    assert [node.asked for node in nodes] == asked
+    assert [node.serves() for node in nodes] == [{NAME: [1, 2]}, {NAME: [1, 2]}]
 
 
 def test_other_tensors_are_taken_live_node_by_node(workplace: Workplace, nodes: tuple[FakeNode, FakeNode]) -> None:
@@ -98,6 +125,7 @@ def test_other_tensors_are_taken_live_node_by_node(workplace: Workplace, nodes: 
     assert seen == [[2], [1]]
     assert outcome.detail.endswith("; loaded on a:1, b:2")
     assert [node.serves() for node in nodes] == [{NAME: [2]}, {NAME: [2]}]
+    workplace.publish(*nodes)
     workplace.require_settled()
 
 
@@ -190,10 +218,26 @@ def test_nothing_goes_live_that_no_node_answers_for(workplace: Workplace, nodes:
 def test_a_node_that_falls_down_while_it_loads_is_left_out(
     workplace: Workplace, nodes: tuple[FakeNode, FakeNode]
 ) -> None:
-    nodes[0].changed = lambda: setattr(nodes[0], "down", True)
+    nodes[1].changed = lambda: setattr(nodes[1], "down", True)
     workplace.register(NAME)
     outcome = workplace.publish(*nodes)[NAME]
-    assert outcome.detail.endswith("loaded on b:2; node a:1 is down and loads it when it is back")
+    assert outcome.detail.endswith("loaded on a:1; node b:2 is down and loads it when it is back")
+
+
+def test_a_version_that_ends_a_server_ends_one_of_them(workplace: Workplace, nodes: tuple[FakeNode, FakeNode]) -> None:
+    """Whatever ends the first node that loads a version is kept from the others."""
+    workplace.register(NAME)
+    workplace.publish(*nodes)
+    workplace.register(NAME)
+
+    def end_if_new(node: FakeNode) -> None:
+        node.down = 2 in workplace.config(NAME).version_policy.specific.versions
+
+    for node in nodes:
+        node.changed = partial(end_if_new, node)
+    outcome = workplace.publish(*nodes)[NAME]
+    assert outcome.detail == "node a:1 went down while it loaded it: see what that node says"
+    assert (nodes[1].down, nodes[1].serves()) == (False, {NAME: [1]})
 
 
 def test_a_live_version_that_a_node_does_not_take_back_is_told(
@@ -215,7 +259,7 @@ def test_a_withdrawn_model_leaves_the_catalog_then_the_nodes_then_the_disk(
 ) -> None:
     workplace.register(NAME)
     workplace.publish(*nodes)
-    workplace.client().delete_registered_model_alias(NAME, ALIAS)
+    workplace.point(NAME, "champion", None)
     for node in nodes:
         node.down = not up
     paused: list[bool] = []
@@ -226,7 +270,7 @@ def test_a_withdrawn_model_leaves_the_catalog_then_the_nodes_then_the_disk(
         paused.append((workplace.repository / NAME / "1/model.onnx").exists())
 
     assert workplace.publish(*nodes, pause=pause, seconds=5)[NAME].result is Result.WITHDRAWN
-    assert paused == ([True] if up else [])
+    assert paused == [True]
     workplace.require_settled()
     for node in nodes:
         node.down = False
@@ -252,7 +296,7 @@ def test_a_placement_that_changes_takes_the_model_to_the_other_nodes(
     watch(workplace, *nodes, least=1)
     seen: list[object] = []
     outcome = workplace.publish(cpu, gpu=(gpu,), pause=lambda _: seen.append(cpu.serves()), seconds=5)[NAME]
-    assert (outcome.result, outcome.detail) == (Result.LIVE, "its placement changed; loaded on b:2")
+    assert (outcome.result, outcome.detail) == (Result.LIVE, "loaded on b:2")
     assert seen == [{NAME: [1]}]
     assert [node.serves() for node in nodes] == [{}, {NAME: [1]}]
     assert "KIND_GPU" in (workplace.repository / NAME / "config.pbtxt").read_text()
@@ -263,5 +307,5 @@ def test_a_placement_is_only_recorded_where_there_are_no_nodes(workplace: Workpl
     workplace.register(NAME)
     workplace.publish()
     workplace.client().set_registered_model_tag(NAME, "placement", "gpu")
-    assert workplace.publish()[NAME].detail == "policy, team or placement changed"
+    assert workplace.publish()[NAME].detail == "placement changed"
     assert "KIND_GPU" in (workplace.repository / NAME / "config.pbtxt").read_text()

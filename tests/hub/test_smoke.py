@@ -1,53 +1,120 @@
-"""A node's answers are compared with those of the graph that was proven."""
+"""A node's answers are compared with those of the original model."""
 
-import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from skl2onnx import to_onnx
-from sklearn.linear_model import LogisticRegression
 
-from hub.publishing.smoke import Probe, make_probe
-from tests.hub.workplace import draw_table
+from converters import Golden
+from hub.errors import ModelRefusedError
+from hub.nodes.node import Arrays
+from hub.publishing.smoke import try_out
 
-SCORES = np.array([[0.25], [0.5]], dtype=np.float32)
+SCORES = np.array([[0.25, 0.75], [0.5, 0.5]], dtype=np.float32)
+LABELS = np.array([[1], [0]])
+GOLDEN = Golden(
+    inputs={"input": np.zeros((2, 1))},
+    answers={"label": LABELS, "probabilities": SCORES},
+    tolerance=1e-5,
+    relative=False,
+)
 
 
-def probe(*, relative: bool = False) -> Probe:
-    return Probe("input", np.zeros((2, 1)), {"label": np.array([[0], [1]]), "scores": SCORES}, 1e-5, relative)
+@dataclass
+class Node:
+    """Answers as it was told, as many rows as it is asked.
+
+    Attributes:
+        answers: Its answers to all rows.
+        asked: Shapes of what it was asked.
+    """
+
+    answers: Arrays
+    batched: bool = True
+    address: str = "node:8001"
+    asked: list[tuple[int, ...]] = field(default_factory=list)
+
+    def infer(self, model: str, version: int, inputs: Arrays) -> Arrays:
+        assert (model, version) == ("team1_colours", 7)
+        rows = next(iter(inputs.values())).shape
+        self.asked.append(rows)
+        return {name: array[: rows[0]] if self.batched else array for name, array in self.answers.items()}
+
+    def ready(self) -> Mapping[str, frozenset[int]]:
+        raise NotImplementedError
+
+    def load(self, model: str) -> None:
+        raise NotImplementedError
+
+    def unload(self, model: str) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
 
 
-def test_equal_answers_agree_and_so_do_those_to_the_first_rows() -> None:
-    assert probe().difference(dict(probe().answers)) is None
-    assert probe().difference({name: answer[:1] for name, answer in probe().answers.items()}) is None
+def ask(changes: Arrays, golden: Golden = GOLDEN) -> Node:
+    node = Node(dict(golden.answers) | dict(changes), golden.batched)
+    try_out(node, "team1_colours", 7, golden)
+    return node
+
+
+def test_equal_answers_pass_alone_and_together() -> None:
+    assert ask({}).asked == [(1, 1), (2, 1)]
+
+
+def test_a_model_without_batches_is_asked_once() -> None:
+    golden = Golden({"x": np.zeros((3, 2)), "k": np.ones(1)}, {"y": np.ones((3, 2), np.float32)}, 1e-4, True, False)  # noqa: FBT003
+    assert ask({}, golden).asked == [(3, 2)]
+    with pytest.raises(ModelRefusedError, match="y differs"):
+        ask({"y": np.full((3, 2), 1.1, np.float32)}, golden)
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"scores": SCORES + np.float32(2e-5)}, "scores differs by up to 2e-05 (allowed 1e-05)"),
-        ({"scores": SCORES * np.float32(np.nan)}, "scores differs by up to nan"),
-        ({"scores": SCORES.astype(np.float64)}, "scores has shape [2, 1] of float64"),
-        ({"scores": SCORES[:, 0]}, "scores has shape [2] of float32"),
-        ({"more": SCORES}, "it answers label, more, scores"),
+        ({"probabilities": SCORES + np.float32(2e-5)}, "probabilities differs by up to 2e-05 (allowed 1e-05)"),
+        ({"probabilities": SCORES * np.float32(np.nan)}, "probabilities is NaN where the model's is not"),
+        (
+            {"probabilities": SCORES.astype(np.float64)},
+            "probabilities has shape [1, 2] of float64, not [1, 2] of float32",
+        ),
+        ({"probabilities": SCORES[:, 0]}, "probabilities has shape [1] of float32"),
+        ({"label": 1 - LABELS}, "the label of row 0 differs"),
+        ({"more": SCORES}, "it answers label, more, probabilities instead of label, probabilities"),
     ],
 )
-def test_other_answers_are_told_apart(changes: dict[str, np.ndarray], words: str) -> None:
-    assert words in str(probe().difference(dict(probe().answers) | changes))
+def test_other_answers_are_refused(changes: Arrays, words: str) -> None:
+    with pytest.raises(ModelRefusedError) as refused:
+        ask(changes)
+    assert str(refused.value).startswith("node node:8001 answers otherwise than the model: ")
+    assert words in str(refused.value)
+
+
+def test_a_wrong_answer_to_a_later_row_is_found() -> None:
+    with pytest.raises(ModelRefusedError, match="probabilities differs"):
+        ask({"probabilities": SCORES + np.array([[0], [1e-3]], dtype=np.float32)})
+
+
+def test_a_label_may_differ_where_its_scores_tie() -> None:
+    ask({"label": np.array([[1], [1]])})
+
+
+def test_texts_may_come_as_bytes() -> None:
+    golden = replace(GOLDEN, answers={"label": np.array([["öst"], ["west"]], dtype=object), "probabilities": SCORES})
+    ask({"label": np.array([["öst".encode()], [b"west"]], dtype=object)}, golden)
+    with pytest.raises(ModelRefusedError, match="the label of row 0"):
+        ask({"label": np.array([[b"ost"], [b"west"]], dtype=object)}, golden)
+
+
+def test_missing_answers_that_the_model_has_too_pass() -> None:
+    golden = replace(GOLDEN, answers={"prediction": np.array([[np.nan], [1.0]])})
+    assert ask({}, golden).asked
 
 
 def test_a_relative_tolerance_grows_with_the_answer() -> None:
-    large = {"scores": SCORES * 1000}
-    off = {"scores": SCORES * 1000 + np.float32(1e-3)}
-    assert replace(probe(relative=True), answers=large).difference(off) is None
-    assert replace(probe(), answers=large).difference(off) is not None
-
-
-def test_a_probe_holds_the_first_rows_and_the_graphs_answers() -> None:
-    rows = draw_table().to_numpy()
-    model = LogisticRegression().fit(rows, rows[:, 0] > 0)
-    graph = to_onnx(model, rows[:1].astype(np.float32), options={"zipmap": False}).SerializeToString()
-    made = make_probe(graph, json.dumps({"tolerance": 1e-5, "relative": False}).encode(), rows)
-    assert (made.rows.shape, made.rows.dtype) == ((256, 2), np.dtype(np.float32))
-    assert np.abs(made.answers["probabilities"] - model.predict_proba(rows[:256])).max() < 1e-5
+    large = replace(GOLDEN, relative=True, answers={"prediction": np.array([[1e6], [2e6]])})
+    ask({"prediction": np.array([[1e6 + 5], [2e6]])}, large)
+    with pytest.raises(ModelRefusedError, match="prediction differs"):
+        ask({"prediction": np.array([[1e6 + 5], [2e6]])}, replace(large, relative=False))

@@ -11,10 +11,11 @@ import pytest
 from erpml.annotations.v1 import annotations_pb2
 from erpml.finance.v1 import credit_service_pb2
 
-from hub.artifact import fetch
+from converters import Loaded, load
+from hub.artifact import download
 from hub.catalog import read_catalog
-from hub.champion import Champion
 from hub.registry import ModelRegistry
+from hub.registry.records import CHAMPION, RegisteredVersion
 from hub.training import credit_scoring
 from hub.training.applicants import FEATURES, ID, TARGET
 from tests.conftest import Published
@@ -23,10 +24,13 @@ MODEL = credit_scoring.MODEL
 
 
 @pytest.fixture(scope="module")
-def champion(published: Published) -> Champion:
-    champion = ModelRegistry(published.mlflow_uri).champions()[MODEL]
-    assert champion is not None
-    return champion
+def champion(published: Published) -> RegisteredVersion:
+    return ModelRegistry(published.mlflow_uri).models()[MODEL].versions[CHAMPION]
+
+
+def load_champion(published: Published, champion: RegisteredVersion) -> Loaded:
+    with download(ModelRegistry(published.mlflow_uri), champion) as downloaded:
+        return load(downloaded.folder)
 
 
 @pytest.fixture
@@ -34,39 +38,46 @@ def client(published: Published) -> mlflow.MlflowClient:
     return mlflow.MlflowClient(published.mlflow_uri, published.mlflow_uri)
 
 
-def artifacts(client: mlflow.MlflowClient, champion: Champion, folder: Path) -> Path:
+def artifacts(client: mlflow.MlflowClient, champion: RegisteredVersion, folder: Path) -> Path:
     return Path(client.download_artifacts(champion.run_id, "", str(folder)))
 
 
-def test_it_ranks_held_out_applicants_well(client: mlflow.MlflowClient, champion: Champion) -> None:
+def test_it_ranks_held_out_applicants_well(client: mlflow.MlflowClient, champion: RegisteredVersion) -> None:
     metrics = client.get_run(champion.run_id).data.metrics
     assert metrics["roc_auc"] >= 0.866
     assert metrics["held_out_rows"] == 30_000
 
 
-def test_it_is_registered_with_its_owner(champion: Champion) -> None:
-    assert (champion.team, champion.version) == ("team3", 1)
+def test_it_is_registered_with_its_owner(champion: RegisteredVersion) -> None:
+    assert (champion.team, champion.number) == ("team3", 1)
     assert champion.tags["team"] == "team3"
     assert champion.tags["model_type"].startswith("sklearn.")
     assert champion.tags["created_by"]
 
 
-def test_the_source_of_the_data_and_its_licence_are_named(client: mlflow.MlflowClient, champion: Champion) -> None:
+def test_the_source_of_the_data_and_its_licence_are_named(
+    client: mlflow.MlflowClient, champion: RegisteredVersion
+) -> None:
     tags = client.get_run(champion.run_id).data.tags
     assert "GiveMeSomeCredit" in tags["data.source"]
     assert tags["data.licence"]
 
 
-def test_the_signature_has_the_columns_that_the_contract_feeds(published: Published, champion: Champion) -> None:
+def test_the_signature_has_the_columns_that_the_contract_feeds(
+    published: Published, champion: RegisteredVersion
+) -> None:
     fields = credit_service_pb2.ScoreCreditRequest.DESCRIPTOR.fields
     fed = {field.GetOptions().Extensions[annotations_pb2.input].column for field in fields} - {""}
-    inputs = fetch(ModelRegistry(published.mlflow_uri), champion).inputs
+    inputs = load_champion(published, champion).signature
+    assert inputs is not None
     assert inputs.columns == FEATURES
     assert set(inputs.datatypes) == {"FP64"}
     assert fed == set(FEATURES)
 
 
-def test_the_baseline_describes_every_feature(client: mlflow.MlflowClient, champion: Champion, tmp_path: Path) -> None:
+def test_the_baseline_describes_every_feature(
+    client: mlflow.MlflowClient, champion: RegisteredVersion, tmp_path: Path
+) -> None:
     folder = artifacts(client, champion, tmp_path)
     baseline = json.loads((folder / "quality_baseline.json").read_text())
     assert baseline["rows"] == 120_000
@@ -88,19 +99,19 @@ def test_held_out_applicants_are_kept(published: Published) -> None:
 
 
 def test_training_again_gives_the_same_numbers(
-    published: Published, client: mlflow.MlflowClient, champion: Champion
+    published: Published, client: mlflow.MlflowClient, champion: RegisteredVersion
 ) -> None:
     again = credit_scoring.train(published.var / "data", lambda _: None)
     assert again.metrics == client.get_run(champion.run_id).data.metrics
 
 
-def test_what_is_published_answers_as_the_model_does(published: Published, champion: Champion) -> None:
+def test_what_is_published_answers_as_the_model_does(published: Published, champion: RegisteredVersion) -> None:
     (live,) = read_catalog(published.catalog).models
     version = live.versions[0]
-    assert version.source.startswith(f"{champion.source}@sha256:")
+    assert version.source == champion.source
     graph = published.repository / MODEL / str(version.number) / "model.onnx"
     rows = pd.read_parquet(published.held_out)[list(FEATURES)].to_numpy()
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     (probabilities,) = session.run(["probabilities"], {"input": rows})
-    native = fetch(ModelRegistry(published.mlflow_uri), champion).model.predict_proba(rows)
+    native = load_champion(published, champion).model.predict_proba(rows)
     assert np.abs(probabilities - native).max() < 1e-5

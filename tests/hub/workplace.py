@@ -16,17 +16,21 @@ from sklearn.linear_model import LogisticRegression
 from tritonclient.grpc import model_config_pb2
 
 from hub.catalog import read_catalog
-from hub.champion import Champion
+from hub.conversions import ConversionCache, Workshop
+from hub.live_catalog import LiveCatalog
 from hub.nodes.fleet import Fleet
 from hub.nodes.node import Node
 from hub.publishing.outcome import Outcome
+from hub.publishing.preparation import Preparation
 from hub.publishing.publisher import Publisher
 from hub.registry import ModelRegistry
+from hub.registry.records import CHAMPION, RegisteredVersion
 from hub.repository import Repository
 from hub.training.run import register
 from hub.training.trained import DataSource, TrainedModel
 
 COLUMNS = ["income", "age"]
+WORKSHOP = Workshop(60.0)  # its server takes seconds to start, and ends with the tests
 
 
 def draw_table() -> pd.DataFrame:
@@ -36,9 +40,15 @@ def draw_table() -> pd.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """Where a registry, a repository and a catalog lie together."""
+    """Where a registry, a repository and a catalog lie together.
+
+    Attributes:
+        root: The folder.
+        kept: Where conversions are kept that several workplaces share; None keeps them in the folder.
+    """
 
     root: Path
+    kept: Path | None = None
 
     @property
     def database(self) -> Path:
@@ -75,21 +85,35 @@ class Workplace:
         )
         return register(trained, self.open_registry(), (self.root / "artifacts").as_uri())
 
+    @property
+    def conversions(self) -> Path:
+        return self.kept or self.root / "conversions"
+
+    def publisher(self, *nodes: Node, gpu: tuple[Node, ...] = (), **options: Any) -> Publisher:
+        """Returns a publisher, to nodes where there are any."""
+        preparation = Preparation(self.open_registry(), ConversionCache(self.conversions), WORKSHOP)
+        repository, catalog = Repository(self.repository), LiveCatalog(self.catalog_file)
+        return Publisher(preparation, repository, catalog, fleet=Fleet(nodes, gpu), lock_seconds=0.0, **options)
+
     def publish(
         self, *nodes: Node, gpu: tuple[Node, ...] = (), pause: Callable[[float], None] = time.sleep, seconds: float = 0
     ) -> dict[str, Outcome]:
-        """Publishes, to nodes where there are any; returns the outcomes by model."""
-        registry, repository = self.open_registry(), Repository(self.repository)
-        publisher = Publisher(registry, repository, self.catalog_file, Fleet(nodes, gpu), seconds, pause)
+        """Publishes, to nodes where there are any; returns the last outcome of each model."""
+        publisher = self.publisher(*nodes, gpu=gpu, handover_seconds=seconds, pause=pause)
         return {outcome.name: outcome for outcome in publisher.publish(lambda _: None)}
+
+    def point(self, name: str, alias: str, version: int | None) -> None:
+        """Moves an alias as somebody does in MLflow's own pages."""
+        if version is None:
+            self.client().delete_registered_model_alias(name, alias)
+        else:
+            self.client().set_registered_model_alias(name, alias, str(version))
 
     def catalog(self) -> catalog_pb2.Catalog:
         return read_catalog(self.catalog_file)
 
-    def champion(self, name: str) -> Champion:
-        champion = self.open_registry().champions()[name]
-        assert champion is not None
-        return champion
+    def champion(self, name: str) -> RegisteredVersion:
+        return self.open_registry().models()[name].versions[CHAMPION]
 
     def client(self) -> mlflow.MlflowClient:
         uri = f"sqlite:///{self.database}"

@@ -1,0 +1,25 @@
+"""How much of a model's traffic an alias takes: a percentage in steps of 0.01, kept as the tag `weight.<alias>`."""
+
+from hub.errors import HubError
+
+PREFIX = "weight."
+_WHOLE = 100
+_STEPS = 100  # per percent
+_TOLERANCE = 1e-6  # of a step: binary fractions miss most steps by less
+
+
+def weight_tag(alias: str) -> str:
+    """Returns the key of the registered model's tag."""
+    return f"{PREFIX}{alias}"
+
+
+def format_weight(weight: float) -> str:
+    """Returns a percentage as the tag says it, such as `10` or `0.25`.
+
+    Raises:
+        HubError: It is not between 0 and 100, or lies between two steps.
+    """
+    steps = round(weight * _STEPS) if 0 <= weight <= _WHOLE else -1
+    if steps < 0 or abs(weight * _STEPS - steps) > _TOLERANCE:
+        raise HubError(f"a weight of {weight} is not possible: give a percentage from 0 to 100 in steps of 0.01")
+    return f"{steps / _STEPS:g}"

@@ -1,0 +1,1 @@
+"""Follows the registry: by looking, and by being told."""

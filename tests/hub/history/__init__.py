@@ -1,0 +1,1 @@
+"""Tests of the history: what changed, and what was live when."""
