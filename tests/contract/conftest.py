@@ -1,12 +1,14 @@
 """A real Triton, and gateways over Triton and with the embedded backend, all over the same repository."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from erpml.catalog.v1 import catalog_pb2
 
+from tests.contract.python_models import write_python_models
 from tests.contract.repository import write_repository
 from tests.contract.targets import Target, target
 from tests.e2e.serving import add_tenant, serve
@@ -26,10 +28,7 @@ class Published:
 @pytest.fixture(scope="session")
 def contract_models(tmp_path_factory: pytest.TempPathFactory) -> Published:
     """Writes the models once."""
-    place = tmp_path_factory.mktemp("contract")
-    catalog = write_repository(place / "repository")
-    (place / "catalog.binpb").write_bytes(catalog.SerializeToString())
-    return Published(place / "repository", place / "catalog.binpb")
+    return published(tmp_path_factory.mktemp("contract"), write_repository)
 
 
 @pytest.fixture(scope="session")
@@ -58,11 +57,44 @@ def over_triton(contract_models: Published, tmp_path_factory: pytest.TempPathFac
         yield from gateway("over Triton", contract_models, folder, settings)
 
 
+@pytest.fixture(scope="session")
+def python_models(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """Writes the models of Triton's python backend once."""
+    return published(tmp_path_factory.mktemp("python_models"), write_python_models)
+
+
+@pytest.fixture(scope="session")
+def python_direct(python_models: Published, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """Runs tritonserver with them."""
+    folder = tmp_path_factory.mktemp("python_direct")
+    with running_node(python_models.repository, folder) as node, target("direct", node.address) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def python_over_triton(python_models: Published, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """Runs a gateway over two nodes that serve them."""
+    folder = tmp_path_factory.mktemp("python_over_triton")
+    with (
+        running_node(python_models.repository, folder / "one") as one,
+        running_node(python_models.repository, folder / "two") as two,
+    ):
+        settings = {"GAPURA_BACKEND": "triton", "GAPURA_NODES": f"{one.address},{two.address}"}
+        yield from gateway("over Triton", python_models, folder, settings)
+
+
 @pytest.fixture(scope="session", params=GATEWAYS)
 def served(request: pytest.FixtureRequest) -> Target:
     """Returns each gateway in turn."""
     found: Target = request.getfixturevalue({"embedded": "embedded", "over Triton": "over_triton"}[request.param])
     return found
+
+
+def published(place: Path, write: Callable[[Path], catalog_pb2.Catalog]) -> Published:
+    """Writes models and their catalog to a folder."""
+    catalog = write(place / "repository")
+    (place / "catalog.binpb").write_bytes(catalog.SerializeToString())
+    return Published(place / "repository", place / "catalog.binpb")
 
 
 def gateway(name: str, models: Published, place: Path, settings: Mapping[str, str]) -> Iterator[Target]:

@@ -88,6 +88,11 @@ def plain(answer: Any) -> Any:
     return answer
 
 
+def seen(outcomes: list[Outcome]) -> list[tuple[str, str, bytes]]:
+    """Returns what can be compared of outcomes."""
+    return [(each.code, each.message, each.content) for each in outcomes]
+
+
 @contextmanager
 def target(name: str, address: str, api_key: str = "", operator_key: str = "") -> Iterator[Target]:
     """Opens a channel to a server."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract.cases import ROW, failing_request, infer, matrix, set_parameters
-from tests.contract.targets import Outcome, Target
+from tests.contract.targets import Target, seen
 
 NARROW = infer("matrix", ("X", "FP32", [1, 2], ROW[:8]), id="narrow")
 UNKNOWN = infer("nope", id="unknown")
@@ -78,8 +78,3 @@ def test_answers_come_before_the_stream_is_closed(served: Target) -> None:
 def test_callers_without_a_key_get_no_stream(served: Target) -> None:
     stranger = Target("stranger", served.address, served.channel, {}, {})
     assert [each.code for each in stranger.stream([matrix()])] == ["UNAUTHENTICATED"]
-
-
-def seen(outcomes: list[Outcome]) -> list[tuple[str, str, bytes]]:
-    """Returns what can be compared of outcomes."""
-    return [(each.code, each.message, each.content) for each in outcomes]

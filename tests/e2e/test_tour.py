@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from gapura_supervisor.deployment import mark_of
+from gapura_supervisor.processes import marked
+from gapura_supervisor.state import Place
 
 from tests.conftest import Published
 from tests.e2e.conftest import Serving
 from tests.e2e.serving import COMMAND, free_port
-from tests.triton.nodes import installed_home
+from tests.triton.nodes import installed_home, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,8 +46,21 @@ def require_scores(printed: str) -> None:
     assert "gapura call credit --customer-id applicant-" in printed
 
 
-def test_the_tour_scores_held_out_applicants_and_ends_with_0(published: Published) -> None:
-    require_scores(run(published, "up", "--once", "--listen", f"127.0.0.1:{free_port()}"))
+@pytest.mark.parametrize(("edge", "parts"), [("none", ["worker-1"]), ("envoy", ["worker-1", "worker-2", "envoy"])])
+def test_the_tour_scores_held_out_applicants_and_ends_with_0(published: Published, edge: str, parts: list[str]) -> None:
+    workers = ["--workers=2"] if edge == "envoy" else []
+    printed = run(published, "up", "--once", "--edge", edge, *workers, "--listen", f"127.0.0.1:{free_port()}")
+    require_scores(printed)
+    assert re.findall(r"^(\S+) +ready ", printed, re.MULTILINE) == ["supervisor", *parts]
+
+
+def test_a_killed_tour_leaves_nothing_running(published: Published) -> None:
+    command = [*COMMAND, "up", "--listen", f"127.0.0.1:{free_port()}"]
+    place = Place(published.var / "run")
+    with subprocess.Popen(command, env=dict(published.environment), stdout=subprocess.PIPE) as tour:
+        wait_until(lambda: place.read_live() is not None and bool(list(marked(mark_of(place)))), 60)
+        tour.kill()
+    wait_until(lambda: place.supervisor is None and not list(marked(mark_of(place))), 30)
 
 
 def test_the_tour_on_triton_scores_alike_and_leaves_no_node_running(published: Published, triton_home: Path) -> None:

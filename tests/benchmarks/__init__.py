@@ -1,0 +1,1 @@
+"""Tests of what benchmarks compute, and that they run."""
