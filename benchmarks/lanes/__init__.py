@@ -1,0 +1,1 @@
+"""What lanes gain and what they cost: a gateway that merges calls, against the same Triton asked directly."""

@@ -1,0 +1,1 @@
+"""The suites of `gapura bench lanes`; each takes the field and returns what it found."""

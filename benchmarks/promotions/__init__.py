@@ -1,0 +1,1 @@
+"""Promotions and rollbacks in a row, before callers who check every answer."""
