@@ -7,13 +7,26 @@ ARGS ?=
 
 .PHONY: run test check protos format bench clean
 
+# What ARGS of `make run` name besides, such as --edge=envoy or --with=valkey, is an extra of its own.
+COMMA := ,
+NAMED = $(strip $(if $(findstring envoy,$(ARGS)),edge) $(filter mlflow valkey,$(subst =, ,$(ARGS))))
+RUN_EXTRAS = train$(patsubst %,$(COMMA)%,$(firstword $(NAMED)))$(patsubst %,$(COMMA)%,$(word 2,$(NAMED)))$(patsubst %,$(COMMA)%,$(word 3,$(NAMED)))
+
 # Trains and publishes what is missing, starts the gateway, makes real calls. ARGS=--once ends after the calls.
-run: $(VENV)/installed-train
+run: $(VENV)/installed-$(RUN_EXTRAS)
 	@$(BIN)/gapura up $(ARGS)
+
+# Tests that compute share the cores; those that run servers under load have the machine for themselves.
+COMPUTING := tests/client tests/converters tests/gateway tests/hub
 
 # Format, lint, types, import rules, contracts, and every test. ARGS are pytest's.
 test: check
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(COMPUTING)
+	$(BIN)/python -m pytest $(COMPUTING:%=--ignore=%)
+endif
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check --quiet .
@@ -32,10 +45,15 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
 
-# The quick ones. Over real nodes, minutes each: `python -m benchmarks.chaos`, `benchmarks.copies`, `benchmarks.endurance`.
-bench: $(VENV)/installed-train
+# The quick ones; with ARGS=lanes, `gapura bench lanes`, and ARGS='lanes --quick' and so on. Over real nodes, minutes each:
+# `python -m benchmarks.chaos`, `benchmarks.copies`, `benchmarks.endurance`.
+bench: $(VENV)/installed-bench
+ifdef ARGS
+	$(BIN)/gapura bench $(ARGS)
+else
 	$(BIN)/python -m benchmarks.binding
 	$(BIN)/python -m benchmarks.callers
+endif
 
 # What `make run` installs is a part of what `make test` installs.
 $(VENV)/installed-%: pyproject.toml constraints.txt
