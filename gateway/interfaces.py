@@ -231,7 +231,8 @@ class Endpoint:
 
     Attributes:
         path: `/package.Service/Method`.
-        answer: Takes a call to its serialised response, or raises a `GatewayError`.
+        answer: Takes a call to its serialised response, or raises a `GatewayError`. Until it first waits it may run
+            outside a task, where `asyncio.timeout` does not work.
     """
 
     path: str

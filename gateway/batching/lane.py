@@ -67,14 +67,16 @@ class Lane:
         Raises:
             Overloaded: Too much waits already, or the call could not be answered in time.
         """
-        loop, size = asyncio.get_running_loop(), sum(map(len, inputs.data))
-        now, kind = loop.time(), (inputs.shapes, inputs.terms)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         if self._conduct is None:
             self._learn_conduct()
         if self._conduct is None or self._conduct.one_at_a_time:
             tenant, priority = "", Priority.NORMAL  # in order, whoever asks
-        call = WaitingCall(inputs, deadline, tenant, priority, perf_counter(), loop.create_future(), size, kind)
         try:
+            self._admission.recall(tenant, priority, deadline, inputs.rows, now)
+            size, kind = sum(map(len, inputs.data)), (inputs.shapes, inputs.terms)
+            call = WaitingCall(inputs, deadline, tenant, priority, perf_counter(), loop.create_future(), size, kind)
             self._admission.check(call, now)
         except Overloaded:
             self.statistics.refused += 1
@@ -100,6 +102,7 @@ class Lane:
         self.statistics.failed.add(perf_counter() - call.arrived)
         if call.waits:
             self._waiting.remove(call)
+            self._admission.forget()
         elif call.batch is not None:
             self._stop_if_abandoned(call.batch)
 

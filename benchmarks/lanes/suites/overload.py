@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.lanes.contestants import Contestant
-from benchmarks.lanes.field import HEAVY, SMALL, Field
+from benchmarks.lanes.field import HEAVY, NARROW, SMALL, Field
 from benchmarks.lanes.floods import Wave, find_capacity, flood
 from benchmarks.lanes.http2 import DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED
 from benchmarks.lanes.loads import SHED
@@ -37,7 +37,7 @@ COLUMNS = (
 async def run(field: Field, pace: Pace) -> Findings:
     """Runs the suite."""
     findings = Findings()
-    for model in (HEAVY, SMALL):
+    for model in (NARROW, HEAVY, SMALL):
         contestant = field.gateway(model)
         await verify([contestant], pace)
         await overload(contestant, field, pace, findings)

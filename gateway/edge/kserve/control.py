@@ -1,5 +1,6 @@
 """What operators ask of the servers behind the gateway, and the shared memory that it does not have."""
 
+import asyncio
 from functools import partial
 
 from tritonclient.grpc import service_pb2
@@ -61,6 +62,7 @@ class Control:
         request = parse_request(OPERATIONS[operation], call.message)
         if model := getattr(request, "model_name", ""):
             self._pipeline.tenants.authorise(tenant, model)
+        await asyncio.sleep(0)  # servers are asked with time limits, which need a task
         return await self._pipeline.lanes.operate(operation, call.message)
 
     async def refuse(self, call: Call) -> bytes:

@@ -1,52 +1,28 @@
 """Takes the calls that the front hands over in bursts, and answers every one of them exactly once."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol
 
 import grpc
 
-from gateway.edge.calls import Sender, Traffic, find, no_bytes, read_call, read_sender, refusal_of
+from gateway.edge.calls import Traffic, find, no_bytes, read_call, read_sender, refusal_of
 from gateway.edge.endpoints import Table
+from gateway.edge.native.begun import Begun, begin
+from gateway.edge.native.unread import Event, Unread, UnreadCalls
 from gateway.edge.status import wire_status
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Overloaded
 from gateway.interfaces import Endpoint
 
 # Calls begun before the loop may do something else: about 2 ms of work where one takes 50 µs.
 MOST_A_TURN: Final = 32
 CANCEL: Final = 1
 
-# While more comes than can be read, every caller has its turn, and its calls wait unread for a quarter of their time at
-# most, and for no longer than this.
-MOST_UNREAD_SHARE, MOST_UNREAD_SECONDS = 0.25, 0.5
-
 STOPPING: Final = "the gateway is stopping; call another replica"
 
 Metadata = Sequence[tuple[str, str | bytes]]
-
-# Kind, number of the call, of its method, message, client key, and metadata, peer, seconds until the deadline.
-Event = tuple[int, int, int, Any, Any, Any]
-
-
-@dataclass(slots=True, eq=False)
-class Unread:
-    """A call that nobody has looked at.
-
-    Attributes:
-        event: How it came.
-        sender: Who sent it.
-        received: When, in seconds of `monotonic`.
-        gone: Whether its caller has left since.
-    """
-
-    event: Event
-    sender: Sender
-    received: float
-    gone: bool = False
 
 
 class Front(Protocol):
@@ -85,12 +61,10 @@ class Desk:
         self._most_bytes = max_message_bytes
         self._loop = asyncio.get_running_loop()
         self._open = True
-        self._unread: dict[int, Unread] = {}
-        self._queues: dict[str, deque[Unread]] = {}
-        self._ring: deque[str] = deque()
+        self._unread = UnreadCalls(traffic)
         self._turning = False
         self._tasks: dict[int, asyncio.Task[bytes]] = {}
-        self._overload = status_of(traffic.overload())
+        self._refusals: list[tuple[int, GatewayError]] = []
 
     def take(self, events: Sequence[Event], received: float) -> None:
         """Takes a burst; refuses unread what is beyond the calls that may be under way, or would come too late.
@@ -105,27 +79,17 @@ class Desk:
                 self._give_up(event[1])
             elif not self._open:
                 self._front.fail(event[1], number_of(grpc.StatusCode.UNAVAILABLE), STOPPING)
-            elif not self._queue(Unread(event, read_sender(event[5][0]), received), now):
-                self._front.fail(event[1], *self._overload)
+            else:
+                self._keep(Unread(event, read_sender(event[5][0]), received), now)
         if not self._turning:
             self._turn()
 
-    def _queue(self, unread: Unread, now: float) -> bool:
-        """Lets a call wait behind others of its caller; returns whether it may."""
-        remaining, key = unread.event[5][2], unread.sender.api_key or unread.sender.certificate or ""
-        queue = self._queues.get(key)
-        if queue is None:
-            queue = self._queues[key] = deque()
-            self._ring.append(key)
-        delay = now - queue[0].received if queue else 0.0
-        share = MOST_UNREAD_SECONDS if remaining is None else max(remaining * MOST_UNREAD_SHARE, 0.0)
-        if delay > min(share, MOST_UNREAD_SECONDS):
-            return False
-        if self._traffic.active + len(self._unread) >= self._traffic.most:
-            return False
-        queue.append(unread)
-        self._unread[unread.event[1]] = unread
-        return True
+    def _keep(self, unread: Unread, now: float) -> None:
+        """Lets a call wait until it is read, or refuses it."""
+        try:
+            self._unread.add(unread, now)
+        except Overloaded as error:
+            self._front.fail(unread.event[1], *status_of(error))
 
     def close(self) -> None:
         """Refuses calls that come from now on."""
@@ -141,28 +105,26 @@ class Desk:
         task = self._tasks.get(number)
         if task is not None:
             task.cancel()
-        elif number in self._unread:
-            self._unread.pop(number).gone = True
+        else:
+            self._unread.drop(number)
 
     def _turn(self) -> None:
         """Begins some of the calls that wait, of each caller in turn; then the loop looks after everything else."""
-        ring, now, table = self._ring, self._loop.time(), self._table()
+        now, table = self._loop.time(), self._table()
         self._traffic.last = now
-        begun = 0
-        while ring and begun < MOST_A_TURN:
-            queue = self._queues[ring[0]]
-            if not queue:
-                del self._queues[ring.popleft()]
-                continue
-            unread = queue.popleft()
-            ring.rotate(-1)
-            if not unread.gone:
-                del self._unread[unread.event[1]]
-                self._begin(unread, table, now - (monotonic() - unread.received))
-                begun += 1
-        self._turning = bool(ring)
-        if ring:
+        behind = monotonic() - now
+        for unread in self._unread.take(MOST_A_TURN):
+            self._begin(unread, table, unread.received - behind)
+        self._tell_refusals()
+        self._turning = bool(self._unread)
+        if self._turning:
             self._loop.call_soon(self._turn)
+
+    def _tell_refusals(self) -> None:
+        """Tells callers that they were refused, all at once: each alone would wake the front, and cost it a write."""
+        for number, error in self._refusals:
+            self._front.fail(number, *status_of(error))
+        self._refusals.clear()
 
     def _begin(self, unread: Unread, table: Table, received: float) -> None:
         """Begins a call that was received at a time of the event loop's clock."""
@@ -172,11 +134,15 @@ class Desk:
             return
         path = self._paths[method]
         try:
-            answering: Any = find(table, path, Endpoint).answer(read_call(message, unread.sender, remaining, received))
-            task = self._tasks[number] = self._loop.create_task(answering)
+            work: Any = find(table, path, Endpoint).answer(read_call(message, unread.sender, remaining, received))
+            begun = begin(work)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told no more than it should be
-            self._front.fail(number, *status_of(refusal_of(path, error)))
+            self._refusals.append((number, refusal_of(path, error)))
             return
+        if not isinstance(begun, Begun):
+            self._respond(number, path, begun)
+            return
+        task = self._tasks[number] = self._loop.create_task(begun)
         self._traffic.active += 1
         task.add_done_callback(partial(self._end, number, path))
 
@@ -185,22 +151,20 @@ class Desk:
         del self._tasks[number]
         self._traffic.active -= 1
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if error is not None:  # raised here, it would hold this frame, which holds it: rubbish at every refusal
-            self._refuse(number, path, task, error)
-            return
-        answer = task.result()
+        if error is None:
+            self._respond(number, path, task.result())
+        elif isinstance(error, asyncio.CancelledError) and task.cancelling():
+            self._front.fail(number, number_of(grpc.StatusCode.UNAVAILABLE), STOPPING)
+        else:  # raised here, it would hold this frame, which holds it: rubbish at every refusal
+            self._front.fail(number, *status_of(refusal_of(path, error)))
+
+    def _respond(self, number: int, path: str, answer: object) -> None:
         if not isinstance(answer, bytes):
-            self._refuse(number, path, task, no_bytes(answer))
+            self._front.fail(number, *status_of(refusal_of(path, no_bytes(answer))))
         elif len(answer) > self._most_bytes:
             self._fail_size(number, "Sent", len(answer))
         else:
             self._front.respond(number, answer)
-
-    def _refuse(self, number: int, path: str, task: asyncio.Task[bytes], error: BaseException) -> None:
-        if isinstance(error, asyncio.CancelledError) and task.cancelling():
-            self._front.fail(number, number_of(grpc.StatusCode.UNAVAILABLE), STOPPING)
-        else:
-            self._front.fail(number, *status_of(refusal_of(path, error)))
 
     def _fail_size(self, number: int, what: str, size: int) -> None:
         """Refuses a message in gRPC's own words, as the other listener does."""

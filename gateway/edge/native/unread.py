@@ -1,0 +1,130 @@
+"""The calls that nobody has looked at yet: those of every caller in turn, none for longer than helps it."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.edge.calls import RETRY_AFTER_MS, Sender, Traffic
+from gateway.errors import Overloaded
+
+# While more comes than can be read, every caller has its turn, and its calls wait unread for a quarter of their time at
+# most, and for no longer than this.
+MOST_UNREAD_SHARE: Final = 0.25
+MOST_UNREAD_SECONDS: Final = 2.0
+
+# Kind, number of the call, of its method, message, client key, and metadata, peer, seconds until the deadline.
+Event = tuple[int, int, int, Any, Any, Any]
+
+
+@dataclass(slots=True, eq=False)
+class Unread:
+    """A call that nobody has looked at.
+
+    Attributes:
+        event: How it came.
+        sender: Who sent it.
+        received: When, in seconds of `monotonic`.
+        gone: Whether its caller has left since.
+    """
+
+    event: Event
+    sender: Sender
+    received: float
+    gone: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Queue:
+    """The unread calls of one caller.
+
+    Attributes:
+        calls: They, as they came.
+        since: Since when there have been some, without a break, in seconds of `monotonic`.
+    """
+
+    calls: deque[Unread]
+    since: float
+
+    def delay(self, now: float) -> float:
+        """Returns for how long calls of this caller have waited for others of its calls.
+
+        What came while the loop stood still, and finds nobody waiting, does not count.
+        """
+        return now - max(self.calls[0].received, self.since) if self.calls else 0.0
+
+
+class UnreadCalls:
+    """The unread calls of all callers.
+
+    Args:
+        traffic: Counts the calls under way, and says how many may be.
+    """
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self._calls: dict[int, Unread] = {}
+        self._queues: dict[str, Queue] = {}
+        self._ring: deque[str] = deque()
+
+    def add(self, unread: Unread, now: float) -> None:
+        """Lets a call wait behind others of its caller.
+
+        Args:
+            unread: The call.
+            now: Seconds of `monotonic`.
+
+        Raises:
+            Overloaded: It would wait too long, or is one too many.
+        """
+        sender, (_, number, _, _, _, (_, _, remaining)) = unread.sender, unread.event
+        queue = self._queue_of(sender.api_key or sender.certificate or "", now)
+        share = MOST_UNREAD_SECONDS if remaining is None else max(remaining * MOST_UNREAD_SHARE, 0.0)
+        if queue.delay(now) > min(share, MOST_UNREAD_SECONDS):
+            raise fallen_behind()
+        if self._traffic.active + len(self._calls) >= self._traffic.most:
+            raise self._traffic.overload()
+        queue.calls.append(unread)
+        self._calls[number] = unread
+
+    def drop(self, number: int) -> None:
+        """Forgets a call whose caller has gone."""
+        unread = self._calls.pop(number, None)
+        if unread is not None:
+            unread.gone = True
+
+    def take(self, most: int) -> Iterator[Unread]:
+        """Yields some of the calls, of each caller in turn."""
+        ring, taken = self._ring, 0
+        while ring and taken < most:
+            calls = self._queues[ring[0]].calls
+            if not calls:
+                del self._queues[ring.popleft()]
+                continue
+            unread = calls.popleft()
+            ring.rotate(-1)
+            if not unread.gone:
+                del self._calls[unread.event[1]]
+                taken += 1
+                yield unread
+
+    def __bool__(self) -> bool:
+        return bool(self._ring)
+
+    def _queue_of(self, key: str, now: float) -> Queue:
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = Queue(deque(), now)
+            self._ring.append(key)
+        elif not queue.calls:
+            queue.since = now
+        return queue
+
+
+def fallen_behind() -> Overloaded:
+    """The error of a call that would wait too long before anybody reads it."""
+    return Overloaded(
+        "GATEWAY_BUSY",
+        "more calls come than the gateway can read; send less load, or try again in a moment",
+        retry_after_ms=RETRY_AFTER_MS,
+    )
