@@ -19,7 +19,7 @@ from benchmarks.edge.workers import running_worker
 from benchmarks.lanes.report import render_table
 from benchmarks.models import echo_model, write_models
 
-SECONDS, WORKERS, MOST_MIB = 10.0, 1, 400
+SECONDS, WORKERS, MOST_MIB = 10.0, 2, 400
 COLUMNS = ("attack", "answered", "refused", "slowest s", "MiB before", "most", "after")
 
 

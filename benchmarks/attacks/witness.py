@@ -82,13 +82,13 @@ async def look(seen: Testimony, pids: Sequence[int]) -> None:
 
 
 def memory_mib(pids: Sequence[int]) -> float:
-    """Returns the resident memory of processes."""
-    return sum(map(resident_mib, pids))
+    """Returns the memory that processes hold; pages that they share count once."""
+    return sum(map(held_mib, pids))
 
 
-def resident_mib(pid: int) -> float:
-    """Returns the resident memory of a process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+def held_mib(pid: int) -> float:
+    """Returns the memory of a process, and its part of what it shares with others (`Pss`, man 5 proc)."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
             return int(line.split()[1]) / KIB_PER_MIB
     return 0.0

@@ -39,7 +39,7 @@ class EdgeSettings(BaseSettings):
     connections: int = Field(default=10_000, ge=1, description="Connections at once; further ones are closed.")
     calls: int = Field(default=32_768, ge=1, description="Calls at once to all workers; further ones are refused.")
     heap_mib: int = Field(
-        default=160,
+        default=144,
         ge=64,
         description="Memory of Envoy, in MiB; near it the calls that hold the most are ended and further ones refused. "
         "A call under way takes 26 KiB and what of its message has come.",
