@@ -11,6 +11,7 @@ import grpc
 from gateway.edge.calls import Traffic, find, no_bytes, read_call, read_sender, refusal_of
 from gateway.edge.endpoints import Table
 from gateway.edge.native.begun import Begun, begin
+from gateway.edge.native.polling import Polling
 from gateway.edge.native.unread import Event, Unread, UnreadCalls
 from gateway.edge.status import wire_status
 from gateway.errors import GatewayError, Overloaded
@@ -27,6 +28,9 @@ Metadata = Sequence[tuple[str, str | bytes]]
 
 class Front(Protocol):
     """What carries answers to callers."""
+
+    def recv_batch_details(self, max_events: int, timeout_ms: int | None = None) -> Sequence[Event] | None:
+        """Waits for a burst; None once it is closed."""
 
     def respond(self, call_id: int, payload: bytes) -> bool:
         """Answers a call; says whether it still exists."""
@@ -63,6 +67,7 @@ class Desk:
         self._open = True
         self._unread = UnreadCalls(traffic)
         self._turning = False
+        self._polling = Polling(self._look)
         self._tasks: dict[int, asyncio.Task[bytes]] = {}
         self._refusals: list[tuple[int, GatewayError]] = []
 
@@ -83,6 +88,11 @@ class Desk:
                 self._keep(Unread(event, read_sender(event[5][0]), received), now)
         if not self._turning:
             self._turn()
+
+    def _look(self) -> None:
+        """Takes what has come, if anything has."""
+        if events := self._front.recv_batch_details(MOST_A_TURN, 0):
+            self.take(events, monotonic())
 
     def _keep(self, unread: Unread, now: float) -> None:
         """Lets a call wait until it is read, or refuses it."""
@@ -144,12 +154,14 @@ class Desk:
             return
         task = self._tasks[number] = self._loop.create_task(begun)
         self._traffic.active += 1
+        self._polling.begin(self._traffic.active)
         task.add_done_callback(partial(self._end, number, path))
 
     def _end(self, number: int, path: str, task: asyncio.Task[bytes]) -> None:
         """Answers a call whose work has ended; the front knows those whose callers have gone."""
         del self._tasks[number]
         self._traffic.active -= 1
+        self._polling.end(self._traffic.active)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None:
             self._respond(number, path, task.result())
