@@ -1,6 +1,6 @@
 """The stages of the request path, as the pipeline sees them."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -236,7 +236,7 @@ class Endpoint:
     """
 
     path: str
-    answer: Callable[[Call], Awaitable[bytes]]
+    answer: Callable[[Call], Coroutine[Any, Any, bytes]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ class Served:
     async def _answer(self, call: Call) -> bytes:
         if call.message == b"refuse":
             raise Overloaded("QUEUE_FULL", "too much", retry_after_ms=1)
+        if call.message == b"cancelled":
+            raise asyncio.CancelledError
         if call.message == b"prompt":
             return b"prompt"
         self.begun += 1
@@ -193,6 +195,14 @@ async def test_a_call_that_is_refused_or_answered_without_a_wait_needs_no_task()
     assert served.front.refusals == {1: 8}
     assert served.front.answers == {2: b"prompt"}
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_call_that_ends_oddly_before_it_waits_holds_up_nobody() -> None:
+    served = Served()
+    await served.take((0, 1, 0, b"cancelled", "", ((), "", None)), (0, 2, 0, b"prompt", "", ((), "", None)))
+    assert served.front.refusals == {1: 13}
+    await served.take((0, 3, 0, b"prompt", "", ((), "", None)))
+    assert served.front.answers == {2: b"prompt", 3: b"prompt"}
 
 
 async def test_what_a_call_waits_for_is_cancelled_with_it_even_before_its_task_has_run() -> None:

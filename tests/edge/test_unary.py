@@ -1,6 +1,8 @@
 """One message, one answer: what an endpoint is told of a call, and what a caller is told of its end."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import grpc
 import pytest
@@ -78,7 +80,7 @@ async def test_whatever_an_endpoint_raises_its_caller_gets_a_code(
 
 
 async def test_an_endpoint_that_raises_before_it_awaits_is_no_worse(edge: Edge) -> None:
-    def fail(call: Call) -> asyncio.Future[bytes]:
+    def fail(call: Call) -> Coroutine[Any, Any, bytes]:
         raise KeyError(call)
 
     edge.table = {ECHO: Endpoint(ECHO, fail)}

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import grpc
 
@@ -144,9 +144,9 @@ class Desk:
             return
         path = self._paths[method]
         try:
-            work: Any = find(table, path, Endpoint).answer(read_call(message, unread.sender, remaining, received))
-            begun = begin(work)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told no more than it should be
+            call = read_call(message, unread.sender, remaining, received)
+            begun = begin(find(table, path, Endpoint).answer(call))
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the caller is told no more than it should be
             self._refusals.append((number, refusal_of(path, error)))
             return
         if not isinstance(begun, Begun):
