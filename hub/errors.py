@@ -5,6 +5,10 @@ class HubError(Exception):
     """The command cannot go on."""
 
 
+class NotRegisteredError(HubError):
+    """The registry has no such model or version, or has it no more."""
+
+
 class ModelRefusedError(HubError):
     """One model version cannot go live; what is live stays live."""
 

@@ -42,6 +42,14 @@ def _read_moment(text: Any) -> datetime:
         raise ValueError(f"{text!r} is no time: write one such as 2026-12-18T18:00+01:00") from error
 
 
+def _require_calendar(*moments: datetime) -> None:
+    try:
+        for moment in moments:
+            moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("its times lie too close to the year 1 or 9999: choose others") from error
+
+
 def _require_day(day: int) -> int:
     if not 1 <= abs(day) <= _SHORTEST_MONTH:
         raise ValueError("write a day from 1 to 28, or from -28 to -1 counted from the end of the month")
@@ -115,6 +123,7 @@ class Window(BaseModel):
             raise ValueError("write `from` and `until`, or `monthly` and `zone`")
         if span[0].tzinfo is None or span[1].tzinfo is None:
             raise ValueError("its times need a zone: write them with one, such as +01:00, or a `zone` beside them")
+        _require_calendar(*span)
         if span[0] >= span[1]:
             raise ValueError("it ends before it begins: `until` has to be later than `from`")
         return self

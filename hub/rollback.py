@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hub.catalog import find_arm, find_model
 from hub.errors import HubError
+from hub.history.change import LIVE
 from hub.live_catalog import LiveCatalog
 from hub.publication import open_catalog, open_publisher, tell
 from hub.publishing.outcome import Outcome, Result
@@ -44,7 +45,8 @@ def roll_back(settings: HubSettings, name: str, say: Callable[[str], None], *, b
         tell(outcome, say)
         if outcome.result is Result.UNCHANGED and not outcome.detail:  # a hub that watches was quicker
             say(f"{registered} version {outcome.version} is live again")
-    return all(outcome.result not in {Result.REFUSED, Result.HELD} for outcome in outcomes)
+    answering = find_arm(find_model(catalog.read(), registered), CHAMPION)
+    return answering is not None and answering.number == target.previous
 
 
 def find_target(catalog: LiveCatalog, registry: ModelRegistry, name: str) -> Target:
@@ -59,7 +61,8 @@ def find_target(catalog: LiveCatalog, registry: ModelRegistry, name: str) -> Tar
         raise HubError(f"{name} is not live: there is nothing to roll back")
     if model.previous_version:
         return Target(champion.number, model.previous_version)
-    before = [change.version for change in registry.history.of(name) if change.kind == "live"]
+    changes = registry.history.of(name)
+    before = [change.version for change in changes if change.kind == LIVE and change.alias == CHAMPION]
     others = [number for number in before if number and number != champion.number]
     if not others:
         raise HubError(f"{name} version {champion.number} is the first that was live: there is nothing to go back to")

@@ -11,6 +11,7 @@ from hub.errors import HubError
 
 SQLITE = "sqlite:///"
 _NODE = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
+_LISTEN = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):(?P<port>[0-9]{1,5})")
 _LAST_PORT = 65_535
 
 Nodes = Annotated[tuple[str, ...], NoDecode]
@@ -102,6 +103,14 @@ class HubSettings(BaseSettings):
             if match is None or not 0 < int(match["port"] or 1) <= _LAST_PORT:
                 raise ValueError(f"{node!r} is no node: write HOST:PORT or HOST, separated by commas")
         return nodes
+
+    @field_validator("webhook_listen")
+    @classmethod
+    def _require_place(cls, place: str | None) -> str | None:
+        match = _LISTEN.fullmatch(place) if place is not None else None
+        if place is not None and (match is None or int(match["port"]) > _LAST_PORT):
+            raise ValueError(f"{place!r} is no place to listen: write HOST:PORT, such as 127.0.0.1:9100")
+        return place
 
 
 def read_settings() -> HubSettings:

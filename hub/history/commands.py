@@ -21,7 +21,7 @@ def history(name: str, moment: str | None, *, verify: bool, as_json: bool) -> No
     from hub.registry.names import registered_name
 
     registered = registered_name(name)  # what is wrong with the arguments is said before the slow imports
-    then = parse_moment(moment) if moment else None
+    then = parse_moment(moment) if moment is not None else None
 
     from hub.registry import ModelRegistry
     from hub.settings import read_settings

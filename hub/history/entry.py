@@ -5,14 +5,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any
 
-from hub.errors import HubError
 from hub.history.change import Change
 
-_LONGEST_BODY = 8000  # the longest tag that MLflow keeps whole
-_LONGEST_REASON = 2000
+# In JSON; together they stay well below 8,000 characters, the longest tag that MLflow keeps whole.
+LONGEST_REASON = 2000
 _LONGEST_DETAIL = 500
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,7 @@ class Entry:
     aliases: Mapping[str, int]
 
     def to_body(self) -> str:
-        """Returns the text that is kept, and that `digest_of` is taken of.
-
-        Raises:
-            HubError: It is longer than MLflow keeps.
-        """
+        """Returns the text that is kept, and that `digest_of` is taken of; long words of people are cut."""
         change = self.change
         fields = {
             "sequence": self.sequence,
@@ -46,21 +43,24 @@ class Entry:
             "alias": change.alias,
             "version": change.version,
             "previous_version": change.previous,
-            "by": change.by,
-            "reason": change.reason[:_LONGEST_REASON],
+            "by": cut(change.by, LONGEST_NAME),
+            "reason": cut(change.reason, LONGEST_REASON),
             "at": change.at.astimezone(UTC).isoformat(timespec="microseconds"),
-            "details": {key: value[:_LONGEST_DETAIL] for key, value in change.details.items()},
+            "details": {key: cut(value, _LONGEST_DETAIL) for key, value in change.details.items()},
             "aliases": dict(self.aliases),
         }
-        body = json.dumps(fields, ensure_ascii=False, sort_keys=True)
-        if len(body) > _LONGEST_BODY:
-            raise HubError(f"a change of {change.name} is too long for its history: shorten the reason")
-        return body
+        return _to_json(fields)
 
 
 def digest_of(body: str) -> str:
     """Returns the SHA-256 of an entry's text."""
     return hashlib.sha256(body.encode()).hexdigest()
+
+
+def cut(text: str, longest: int) -> str:
+    """Returns the beginning of a text that has up to `longest` characters in JSON, which writes some as six."""
+    lengths = accumulate(len(_to_json(character)) - len('""') for character in text[:longest])
+    return text[: sum(length <= longest for length in lengths)]
 
 
 def parse_entry(body: str) -> Entry:
@@ -73,6 +73,10 @@ def parse_entry(body: str) -> Entry:
         return _compose(json.loads(body))
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"no entry of a history: {error!r}") from error
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def _compose(fields: Mapping[str, Any]) -> Entry:

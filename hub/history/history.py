@@ -31,7 +31,7 @@ class History:
         """Adds a change; a move of an alias to where it points already is none.
 
         Raises:
-            HubError: MLflow refused or did not answer, or the change is too long.
+            HubError: MLflow refused or did not answer.
         """
         with translated():
             root = self._root() or make_root(self._client)

@@ -15,7 +15,19 @@ from hub.freeze import Window
 from hub.live_catalog import LiveCatalog
 from hub.placement import placement_of
 from hub.publishing.outcome import Outcome, Result
-from hub.publishing.plan import Change, Hold, Keep, Refuse, Step, Withdraw, loaded, loaded_arms, previous_of
+from hub.publishing.plan import (
+    Change,
+    Hold,
+    Keep,
+    Refuse,
+    Step,
+    Withdraw,
+    displaced,
+    loaded,
+    loaded_arms,
+    previous_of,
+    promotions,
+)
 from hub.publishing.preparation import Preparation
 from hub.publishing.progress import Progress
 from hub.publishing.record import Record
@@ -71,8 +83,10 @@ class ModelRun:
             case Keep(model):
                 self._keep(model)
             case Change(model=model):
-                self._change(step)
-                self.record.note_live(model, self._live(model.name))
+                before = self._catch_up(model)
+                waiting = self._change(step)
+                live = self._live(model.name)
+                self.record.note_live(model, live, moved=live != before, waiting=waiting)
 
     def _keep(self, model: RegisteredModel) -> None:
         """Says what nodes had to do, and repairs what a killed publisher did not write."""
@@ -83,35 +97,55 @@ class ModelRun:
         result = Result.INCOMPLETE if report.refusals else Result.LIVE if report.loaded else Result.UNCHANGED
         self.tell(Outcome(model.name, version.number, result, "; ".join([*report.parts(), *notes])))
 
+    def _catch_up(self, model: RegisteredModel) -> catalog_pb2.Model | None:
+        """Writes what a killed publisher did not, while the catalog still says it; returns what is live."""
+        live = self._live(model.name)
+        if live is not None and not displaced(live, model):
+            self.record.note_live(model, live, waiting={version.number for version in model.versions.values()})
+        return live
+
     def _withdraw(self, model: RegisteredModel) -> None:
-        self.rollout.commit(model.name, None)
-        self.record.note_live(model, None)
+        if self._catch_up(model) is not None:
+            self.rollout.commit(model.name, None)
+        self.record.note_live(model, None, moved=True)
         self.tell(Outcome(model.name, 0, Result.WITHDRAWN, "no version has the alias champion"))
 
-    def _change(self, step: Change) -> None:
-        """Takes arms live, the champion first, and then brings the rest in line: arms that went, policy, team."""
+    def _change(self, step: Change) -> set[int]:
+        """Takes arms live, the champion first, and then brings the rest in line: arms that went, policy, team.
+
+        Returns:
+            Versions that are not, or not all that they should be, and say why.
+        """
+        waiting = set[int]()
         for alias in step.arms:
-            version = step.model.versions[alias]
-            if self.refusals.waits(step.model, alias):
-                continue
-            try:
-                if self._holds_back(step.model, version):
-                    return
-                self._take_live(step, alias)
-            except (ConversionError, ModelRefusedError) as error:
-                self.refusals.note(step.model, alias, delayed=isinstance(error, ModelDelayedError))
-                self._refuse(step.model, version, str(error))
-            except OSError as error:
-                self.refusals.note(step.model, alias, delayed=True)
-                self._refuse(step.model, version, explain(error))
-            except HubError:
-                raise
-            except Exception as error:  # noqa: BLE001 - a defect that shows with one model keeps no other from going live
-                self.refusals.note(step.model, alias)
-                self._refuse(step.model, version, f"{type(error).__name__}: {error}; report this")
-            else:
-                self.refusals.forget(step.model, alias)
-        self._describe(step)
+            if not self._arrives(step, alias):
+                waiting.add(step.model.versions[alias].number)
+        return waiting | self._describe(step)
+
+    def _arrives(self, step: Change, alias: str) -> bool:
+        """Makes the version of one alias live, unless it has to wait; returns whether it is."""
+        version = step.model.versions[alias]
+        if self.refusals.waits(step.model, alias):
+            return False
+        try:
+            if self._holds_back(step.model, version):
+                return False
+            self._take_live(step, alias)
+        except (ConversionError, ModelRefusedError) as error:
+            self.refusals.note(step.model, alias, delayed=isinstance(error, ModelDelayedError))
+            self._refuse(step.model, version, str(error))
+        except OSError as error:
+            self.refusals.note(step.model, alias, delayed=True)
+            self._refuse(step.model, version, explain(error))
+        except HubError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect that shows with one model keeps no other from going live
+            self.refusals.note(step.model, alias)
+            self._refuse(step.model, version, f"{type(error).__name__}: {error}; report this")
+        else:
+            self.refusals.forget(step.model, alias)
+            return True
+        return False
 
     def _holds_back(self, model: RegisteredModel, version: RegisteredVersion) -> bool:
         """Holds a version back in a freeze window, unless somebody said why not."""
@@ -119,7 +153,7 @@ class ModelRun:
         if window is None or self.override or version.tags.get(OVERRIDE):
             return False
         reason = f'{window.words}; `gapura promote --override "reason"` does it all the same'
-        self.record.note_hold(model, version, reason)
+        self.record.note_hold(model, version, reason, self._live(model.name))
         self.tell(Outcome(model.name, version.number, Result.HELD, reason))
         return True
 
@@ -152,25 +186,31 @@ class ModelRun:
         if found is not None and found.sha256 != version.sha256:
             self.rollout.roster.pool(step.placement)
             self.rollout.commit(registered.name, None)
+            self.record.note_live(step.model, None, moved=True)
 
-    def _describe(self, step: Change) -> None:
-        """Brings everything in line that needs nothing loaded; a version that was live before may always come back."""
+    def _describe(self, step: Change) -> set[int]:
+        """Brings everything in line that needs nothing loaded; returns versions that have to wait, and say why."""
         live = self._live(step.model.name)
         if live is None or find_arm(live, CHAMPION) is None:
-            return
-        model = self._compose(step, loaded_arms(live, step.model, self.rollout.repository.holds))
-        if without_times(model) == without_times(live) or self._moves(live, model):
-            return
-        champion = step.model.versions[CHAMPION]
+            return set()
+        arms = loaded_arms(live, step.model, self.rollout.repository.holds)
+        champion, waiting = step.model.versions[CHAMPION], set[int]()
         try:
+            for alias in promotions(live, arms):
+                if self._holds_back(step.model, step.model.versions[alias]):
+                    waiting.add(arms.pop(alias).number)
+            model = self._compose(step, arms)
+            if without_times(model) == without_times(live) or self._moves(live, model):
+                return waiting
             self._require_fit(model)
         except ModelRefusedError as error:
             self._refuse(step.model, champion, str(error))
-            return
+            return waiting | {champion.number}
         self.rollout.put_live(model, {}, {})
         answering = find_arm(model, CHAMPION)
         number = answering.number if answering else 0
         self.tell(Outcome(model.name, number, Result.LIVE, "; ".join(differences(live, model))))
+        return waiting
 
     def _compose(self, step: Change, changed: dict[str, catalog_pb2.Version]) -> catalog_pb2.Model:
         """Returns the model as it is live, with some arms changed and without those that the registry lacks."""
@@ -205,8 +245,7 @@ class ModelRun:
             self.contracts.require_fit(model)
 
     def _refuse(self, model: RegisteredModel, version: RegisteredVersion, reason: str) -> None:
-        live = find_version(self._live(model.name), version.number) is not None
-        self.record.note_refusal(model, version, reason, live=live)
+        self.record.note_refusal(model, version, reason, self._live(model.name))
         self.tell(Outcome(model.name, version.number, Result.REFUSED, reason))
 
     def _live(self, name: str) -> catalog_pb2.Model | None:

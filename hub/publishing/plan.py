@@ -54,7 +54,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """No alias points at a champion any more."""
+    """No alias points at a champion any more, and the model is live, or its versions say that it is."""
 
     model: RegisteredModel
 
@@ -118,6 +118,22 @@ def previous_of(live: catalog_pb2.Model | None, champion: int, holds: Holds) -> 
     return before if before is not None and holds(live.name, before) else None
 
 
+def displaced(live: catalog_pb2.Model, model: RegisteredModel) -> bool:
+    """Whether another model is live under a number that the registry gave anew, as after a new registry took over."""
+    found = [(version, find_version(live, version.number)) for version in model.versions.values()]
+    return any(version is not None and not same_source(registered, version) for registered, version in found)
+
+
+def promotions(live: catalog_pb2.Model, arms: Mapping[str, catalog_pb2.Version]) -> list[str]:
+    """Returns the aliases that loaded versions newly come under, but for what answers or answered before.
+
+    A challenger that becomes champion is a promotion, however long it has been loaded; a rollback is none.
+    """
+    known = {arm.name: arm.version for arm in live.arms}
+    proven = {known.get(CHAMPION), live.previous_version}
+    return [alias for alias, version in arms.items() if version.number not in {known.get(alias), *proven}]
+
+
 def _plan_model(
     name: str,
     model: RegisteredModel | None,
@@ -147,7 +163,7 @@ def _plan_model(
 
 
 def _plan_without_champion(model: RegisteredModel, live: catalog_pb2.Model | None) -> Step | None:
-    if live is not None:
+    if live is not None or model.statuses:  # which a publisher that was killed left there
         return Withdraw(model)
     others = list(model.versions.values())
     return Refuse(model, others[0], "the model has no champion: set that alias as well") if others else None

@@ -63,13 +63,17 @@ def require_listener(uri: str) -> None:
     """Makes sure that somebody listens where a server should be.
 
     Raises:
-        HubError: Nobody does, or not within 5 seconds.
+        HubError: Nobody does, or not within 5 seconds, or it is no address.
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise HubError(f"GAPURA_MLFLOW_URI is no address: {error}") from error
     scheme = parts.scheme.partition("+")[0]
-    if scheme not in _PORTS or not parts.hostname:
+    if scheme not in _PORTS or not host:
         return
-    address = (parts.hostname, parts.port or _PORTS[scheme])
+    address = (host, port or _PORTS[scheme])
     try:
         socket.create_connection(address, _CONNECT_SECONDS).close()
     except OSError as error:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hub.history.entry import LONGEST_NAME, LONGEST_REASON, cut
+
 PREFIX = "moving."
-_LONGEST_REASON = 2000
 _FRESH = timedelta(minutes=10)  # an older one was left by a command that was killed; others may have moved it since
 
 
@@ -32,8 +33,8 @@ class Intent:
 
     def to_tag(self) -> str:
         """Returns the tag's value."""
-        reason = self.reason[:_LONGEST_REASON]
-        fields = {"version": self.version, "by": self.by, "reason": reason, "at": self.at.isoformat()}
+        by, reason = cut(self.by, LONGEST_NAME), cut(self.reason, LONGEST_REASON)
+        fields = {"version": self.version, "by": by, "reason": reason, "at": self.at.isoformat()}
         return json.dumps(fields, ensure_ascii=False)
 
 
@@ -46,8 +47,9 @@ def read_intent(tags: Mapping[str, str], alias: str, version: int | None, now: d
     """Returns who announced just this move a short while ago, or None where nobody did."""
     try:
         fields = json.loads(tags[intent_tag(alias)])
+        (fields["by"] + fields["reason"]).encode()  # both are texts that can be written
         intent = Intent(fields["version"], fields["by"], fields["reason"], datetime.fromisoformat(fields["at"]))
         fresh = timedelta() <= now - intent.at <= _FRESH
-    except (KeyError, TypeError, ValueError):  # none, or written by hand
+    except (AttributeError, KeyError, TypeError, ValueError):  # none, or written by hand
         return None
     return intent if fresh and intent.version == version else None

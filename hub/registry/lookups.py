@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from hub.errors import HubError
+from hub.errors import NotRegisteredError
 from hub.registry.names import team_of
 from hub.registry.records import RegisteredVersion
 from hub.registry.survey import compose_version
@@ -23,9 +23,10 @@ def find_model(client: mlflow.MlflowClient, name: str) -> "model_registry.Regist
     """Returns a registered model.
 
     Raises:
-        HubError: There is none, or the registry refused.
+        NotRegisteredError: There is none.
+        HubError: The registry refused.
     """
-    with translated(), _naming(f"no model {name} is registered: check the name"):
+    with translated(), naming(f"no model {name} is registered: check the name"):
         return client.get_registered_model(name)
 
 
@@ -33,23 +34,29 @@ def find_version(client: mlflow.MlflowClient, name: str, number: int) -> Registe
     """Returns a version of a registered model.
 
     Raises:
-        HubError: There is none, or the registry refused.
+        NotRegisteredError: There is none.
+        HubError: The registry refused.
     """
     team = team_of(name, find_model(client, name).tags)
-    with translated(), _naming(f"{name} has no version {number}: register it, or choose another"):
+    with translated(), naming(missing_version(name, number)):
         return compose_version(client.get_model_version(name, str(number)), team)
 
 
+def missing_version(name: str, number: int) -> str:
+    """Returns what is said where a model has no such version."""
+    return f"{name} has no version {number}: register it, or choose another"
+
+
 @contextmanager
-def _naming(message: str) -> Iterator[None]:
+def naming(message: str) -> Iterator[None]:
     """Says what is missing in our words.
 
     Raises:
-        HubError: It is missing.
+        NotRegisteredError: It is missing.
     """
     try:
         yield
     except MlflowException as error:
         if error.error_code != _MISSING:
             raise
-        raise HubError(message) from error
+        raise NotRegisteredError(message) from error

@@ -12,7 +12,7 @@ from hub.identity import current_user
 from hub.registry import artifacts
 from hub.registry.artifacts import Target
 from hub.registry.connection import open_client
-from hub.registry.lookups import find_model, find_version
+from hub.registry.lookups import find_model, find_version, missing_version, naming
 from hub.registry.moves import Author, Moves
 from hub.registry.names import compose_name
 from hub.registry.records import ALIASES, CHAMPION, RegisteredModel, RegisteredVersion
@@ -168,9 +168,14 @@ class ModelRegistry:
         self._moves(name).point(alias, version, Author(by or current_user(), reason))
 
     def write_tags(self, name: str, version: int, tags: Mapping[str, str | None]) -> None:
-        """Sets tags of a version, and removes those that are None; those that are so already are not written."""
+        """Sets tags of a version, and removes those that are None; those that are so already are not written.
+
+        Raises:
+            NotRegisteredError: There is no such version.
+            HubError: The registry refused.
+        """
         number = str(version)
-        with translated():
+        with translated(), naming(missing_version(name, version)):
             known = self._client.get_model_version(name, number).tags
             for key, value in tags.items():
                 if value is None and key in known:

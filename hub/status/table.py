@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hub.registry.records import ALIASES
 from hub.status.survey import ModelStatus, Survey
@@ -17,11 +18,11 @@ def show(found: Survey, console: Console) -> None:
     if console.is_terminal:
         table = Table(*_COLUMNS, caption=f"catalog generation {found.generation}", caption_justify="left")
         for model in found.models:
-            table.add_row(*_cells(model))
+            table.add_row(*map(Text, _cells(model)))
         console.print(table)
     else:
         for cells in [_COLUMNS, *map(_cells, found.models)]:
-            console.print("\t".join(cells), soft_wrap=True, markup=False, highlight=False)
+            console.file.write("\t".join(cells) + "\n")  # `print` makes spaces of tabs
     for model in found.models:
         for note in model.notes:
             console.print(f"{model.name}: {note}", soft_wrap=True, markup=False, highlight=False)

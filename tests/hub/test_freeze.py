@@ -124,6 +124,10 @@ def test_a_zone_beside_times_is_theirs(tmp_path: Path) -> None:
         ("windows: [{from: soon, until: later, reason: x}]", "windows 1 from: 'soon' is no time: write one such as"),
         ("windows: [{from: 2026-01-01, until: 2026-01-02, reason: x}]", "windows 1: its times need a zone"),
         ("windows: [{from: 2026-01-02T00:00Z, until: 2026-01-02T00:00Z, reason: x}]", "windows 1: it ends before it"),
+        (
+            "windows: [{from: 2026-01-01T00:00Z, until: 9999-12-31T23:59-05:00, reason: x}]",
+            "windows 1: its times lie too",
+        ),
         (CLOSE.format(0, 3), "windows 1 monthly from_day: write a day from 1 to 28"),
         (CLOSE.format(1, 31), "windows 1 monthly until_day: write a day from 1 to 28"),
         (CLOSE.format(1, 3).replace("Berlin", "Atlantis"), "windows 1 zone: 'Europe/Atlantis' is no time zone"),

@@ -30,6 +30,19 @@ def test_what_is_no_node_is_named(monkeypatch: pytest.MonkeyPatch, text: str) ->
         read_settings()
 
 
+@pytest.mark.parametrize("text", ["", "localhost", "localhost:x", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80"])
+def test_what_is_no_place_to_listen_is_named(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("GAPURA_WEBHOOK_LISTEN", text)
+    with pytest.raises(HubError, match="^GAPURA_WEBHOOK_LISTEN: '.*' is no place to listen: write HOST:PORT"):
+        read_settings()
+
+
+@pytest.mark.parametrize("text", [":9100", "[::]:9100", "0.0.0.0:0", "hub.example:9100"])
+def test_webhooks_are_taken_where_it_is_said(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("GAPURA_WEBHOOK_LISTEN", text)
+    assert read_settings().webhook_listen == text
+
+
 @pytest.mark.parametrize("text", ["soon", "-1", "inf", "nan"])
 def test_a_handover_takes_a_time(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("GAPURA_HANDOVER_SECONDS", text)

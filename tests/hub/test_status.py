@@ -60,6 +60,18 @@ def test_who_made_a_version_champion_is_shown(workplace: Workplace) -> None:
     assert (model.by, model.since[:2]) == ("ana", "20")
 
 
+def test_who_it_was_is_shown_as_it_was_written(workplace: Workplace) -> None:
+    for _ in range(2):
+        workplace.register(NAME)
+    workplace.open_registry().deploy_model("team1", "model", 1, by="[/b] [red]ana")
+    workplace.publish()
+    found, lines, table = survey_from(settings_of(workplace), []), io.StringIO(), io.StringIO()
+    show(found, Console(file=lines))
+    assert lines.getvalue().splitlines()[1].split("\t")[::8] == [NAME, "[/b] [red]ana"]
+    show(found, Console(file=table, force_terminal=True, width=200))
+    assert "[/b] [red]ana" in table.getvalue()
+
+
 def test_a_registry_that_is_down_hides_nothing_that_is_live(workplace: Workplace) -> None:
     workplace.register(NAME)
     workplace.publish()

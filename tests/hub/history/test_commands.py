@@ -109,6 +109,7 @@ WRONG = {
     ("history", "team3/nothing"): "no change of team3_nothing was ever recorded: check the name",
     ("history", "team3/nothing", "--at", "2026-11-01"): "no change of team3_nothing was ever recorded",
     ("history", NAME, "--at", "soon"): "'soon' is no time: write 2026-11-01T00:00",
+    ("history", NAME, "--at", ""): "'' is no time: write 2026-11-01T00:00",
 }
 
 

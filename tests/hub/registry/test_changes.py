@@ -56,6 +56,14 @@ def test_a_change_comes_back_as_it_went(registry: ModelRegistry, team: str) -> N
     assert registry.history.of(f"{team}_churn", until=datetime(2026, 10, 31, tzinfo=UTC)) == []
 
 
+def test_what_is_long_is_cut_and_keeps_nobody_waiting(registry: ModelRegistry, team: str) -> None:
+    register(registry, team)
+    registry.deploy_model(team, "churn", 1, by="b" * 9000, reason="\x01" * 9000, override="\x02" * 9000)
+    (*_, move) = registry.history.of(f"{team}_churn")
+    assert (move.by, move.reason, move.details["override"]) == ("b" * 200, "\x01" * 333, "\x02" * 83)
+    assert registry.history.verify(f"{team}_churn") == []
+
+
 def test_hubs_that_write_at_once_lose_nothing(store: Store, team: str) -> None:
     histories = [ModelRegistry(store.uri).history for _ in range(WRITERS)]
     start, failures = threading.Barrier(WRITERS), list[BaseException]()

@@ -24,6 +24,12 @@ def test_a_registry_that_does_not_answer_says_where(form: str) -> None:
         ModelRegistry(form.format(port))
 
 
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:99999", "http://[::1", "postgresql://gapura@host:port/mlflow"])
+def test_what_is_no_address_is_told(uri: str) -> None:
+    with pytest.raises(HubError, match="GAPURA_MLFLOW_URI is no address"):
+        ModelRegistry(uri)
+
+
 def test_a_server_that_is_no_mlflow_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """It accepts connections and says nothing."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")

@@ -45,7 +45,13 @@ def test_who_announced_just_this_move_a_moment_ago_made_it(version: int, age_sec
 BY_HAND = '{"version": 2, "by": "bob", "reason": "", "at": "%s"}'
 
 
-@pytest.mark.parametrize("tag", ["", "bob", "{}", "[]", BY_HAND % "soon", BY_HAND % "2026-11-01T12:00"])
+NOBODY = BY_HAND.replace('"bob"', "null") % "2026-11-01T12:00Z"
+UNWRITABLE = BY_HAND.replace("bob", "\\ud800") % "2026-11-01T12:00Z"
+
+
+@pytest.mark.parametrize(
+    "tag", ["", "bob", "{}", "[]", BY_HAND % "soon", BY_HAND % "2026-11-01T12:00", NOBODY, UNWRITABLE]
+)
 def test_an_announcement_that_was_written_by_hand_counts_for_nothing(tag: str) -> None:
     (found,) = find_unrecorded(model({"moving.champion": tag}, champion=2), {}, NOW)
     assert found.by == UNKNOWN
