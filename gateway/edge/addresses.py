@@ -1,6 +1,7 @@
 """Addresses that listeners bind: what they may look like, whom they let in, and what is left of an earlier process."""
 
 import ipaddress
+import os
 import re
 import socket
 import stat
@@ -10,16 +11,22 @@ from gateway.errors import ConfigurationError
 
 UNIX, TCP = "unix:", re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+):(\d{1,5})", re.ASCII)
 MOST_PORT = 65_535
+MOST_SOCKET_BYTES = 107  # of a unix socket's path
 
 
 def parse_address(address: str) -> tuple[str, int] | Path:
     """Returns host and port, or the path of a unix socket.
 
     Raises:
-        ConfigurationError: It is neither.
+        ConfigurationError: It is neither, or the path is too long for a socket.
     """
     if address.startswith(UNIX) and len(address) > len(UNIX):
-        return Path(address.removeprefix(UNIX))
+        path = Path(address.removeprefix(UNIX))
+        if len(os.fsencode(path)) > MOST_SOCKET_BYTES:
+            raise ConfigurationError(
+                f"{path} is too long for a unix socket: at most {MOST_SOCKET_BYTES} bytes; choose another"
+            )
+        return path
     parsed = TCP.fullmatch(address)
     if parsed is None or int(parsed[2]) > MOST_PORT:
         raise ConfigurationError(f"'{address}' is no address: write host:port, such as 127.0.0.1:9003, or unix:/path")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import structlog
 
 from gateway.edge.endpoints import Table
+from gateway.edge.status import WireStatus, wire_status
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidRequest, Overloaded, Unimplemented
 from gateway.interfaces import Endpoint, StreamEndpoint
 from gateway.types import PRIORITIES, Call, Priority
@@ -160,6 +161,14 @@ def unknown_method(path: str) -> Unimplemented:
 def no_bytes(answer: object) -> TypeError:
     """The error of an endpoint whose answer cannot be sent."""
     return TypeError(f"an answer is bytes, not {type(answer).__name__}")
+
+
+def tell(path: str, error: BaseException) -> WireStatus:
+    """Returns the status of a call that fails; one that cannot be written, half a character say, is unexpected."""
+    try:
+        return wire_status(refusal_of(path, error))
+    except Exception as fault:  # noqa: BLE001 - whatever it is, the call is to be answered
+        return wire_status(refusal_of(path, fault))
 
 
 def refusal_of(path: str, error: BaseException) -> GatewayError:

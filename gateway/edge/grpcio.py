@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 
 from gateway.edge.addresses import UNIX, clear_socket, in_use, parse_address
-from gateway.edge.calls import FAILURE_ENDS, Traffic, find, no_bytes, read_call, read_sender, refusal_of
+from gateway.edge.calls import FAILURE_ENDS, Traffic, find, no_bytes, read_call, read_sender, tell
 from gateway.edge.endpoints import Table
 from gateway.edge.status import wire_status
 from gateway.errors import GatewayError, InvalidRequest
@@ -64,18 +64,12 @@ class GrpcioListener:
         Raises:
             ConfigurationError: The address cannot be bound.
         """
-        place = parse_address(self._address)
-        if isinstance(place, Path):
-            clear_socket(place)
-        try:
-            port = self._server.add_insecure_port(self._address)
-        except RuntimeError as error:
-            raise in_use(self._address) from error
+        port = self._bind(self._address)
         if self._own_socket is not None:
-            clear_socket(self._own_socket)
-            self._server.add_insecure_port(f"{UNIX}{self._own_socket}")
+            self._bind(f"{UNIX}{self._own_socket}")
         await self._server.start()
-        return self._address if isinstance(place, Path) else f"{self._address.rpartition(':')[0]}:{port}"
+        is_socket = self._address.startswith(UNIX)
+        return self._address if is_socket else f"{self._address.rpartition(':')[0]}:{port}"
 
     async def stop(self, grace_seconds: float) -> None:
         """Answers calls until none has come for a moment, at most half of `grace_seconds`, then refuses new ones.
@@ -87,6 +81,17 @@ class GrpcioListener:
         end = clock() + grace_seconds
         await self._traffic.settle(end - grace_seconds / 2)
         await self._server.stop(max(end - clock(), 0))
+
+    def _bind(self, address: str) -> int:
+        """Binds an address, whose socket may be left of an earlier process; returns the port, if it has one."""
+        place = parse_address(address)
+        if isinstance(place, Path):
+            clear_socket(place)
+        try:
+            port: int = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise in_use(address) from error
+        return port
 
 
 class TableHandler(grpc.GenericRpcHandler):
@@ -116,14 +121,14 @@ class TableHandler(grpc.GenericRpcHandler):
             answer = await find(self._table(), path, Endpoint).answer(take_call(message, context))
             if isinstance(answer, bytes):
                 return answer
-            refusal = refusal_of(path, no_bytes(answer))
+            status = tell(path, no_bytes(answer))
         except (Exception, asyncio.CancelledError) as error:  # whatever it is, the caller is told what it should be
             if is_gone(error):
                 raise
-            refusal = refusal_of(path, error)
+            status = tell(path, error)
         finally:
             self._traffic.leave()
-        return bytes(await context.abort(*wire_status(refusal)))
+        return bytes(await context.abort(*status))
 
     async def _stream(self, path: str, messages: AsyncIterator[bytes], context: Any) -> None:
         """Answers a stream; where the table is replaced, the new one's endpoint takes over with the next message."""
@@ -142,12 +147,12 @@ class TableHandler(grpc.GenericRpcHandler):
         except (Exception, asyncio.CancelledError) as error:  # as above
             if is_gone(error):
                 raise
-            refusal = refusal_of(path, error)
+            status = tell(path, error)
         else:
             return
         finally:
             self._traffic.leave()
-        await context.abort(*wire_status(refusal))
+        await context.abort(*status)
 
 
 class Messages:

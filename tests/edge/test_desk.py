@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count, islice
 from time import monotonic, sleep
 
-from gateway.edge.calls import Traffic
+from gateway.edge.calls import Sender, Traffic
 from gateway.edge.endpoints import Table
 from gateway.edge.native.desk import CANCEL, MOST_A_TURN, Desk, Metadata
-from gateway.edge.native.unread import Event
+from gateway.edge.native.unread import Event, Unread, UnreadCalls
 from gateway.errors import Overloaded
 from gateway.interfaces import Endpoint
 from gateway.types import Call
@@ -46,6 +47,7 @@ class Served:
     def __init__(self, most: int = 1000) -> None:
         self.front, self.traffic, self.open, self.begun = FakeFront(), Traffic(most), asyncio.Event(), 0
         self.lane = asyncio.get_running_loop().create_future()
+        self.shared = asyncio.get_running_loop().create_future()
         self.calls: list[Call] = []
         table: Table = {PATH: Endpoint(PATH, self._answer)}
         self.desk = Desk(self.front, [PATH], lambda: table, self.traffic, 100)
@@ -60,12 +62,16 @@ class Served:
             raise Overloaded("QUEUE_FULL", "too much", retry_after_ms=1)
         if call.message == b"cancelled":
             raise asyncio.CancelledError
+        if call.message == b"unspeakable":
+            raise Overloaded("QUEUE_FULL", "\ud800", retry_after_ms=1)
         if call.message == b"prompt":
             return b"prompt"
         self.begun += 1
         self.calls.append(call)
         if call.message == b"lane":
             await self.lane
+        if call.message == b"shared":
+            return bytes(await self.shared)
         await self.open.wait()
         return bytes(call.message)
 
@@ -128,6 +134,24 @@ async def test_a_number_that_comes_again_after_a_cancellation_is_a_new_call() ->
     await served.take(called(99), called(77))
     await turn()
     assert served.front.answers[99] == b"99"
+
+
+async def test_a_call_whose_cancellation_overtakes_it_is_never_begun() -> None:
+    served = Served()
+    served.open.set()
+    await served.take(cancelled(7))
+    await served.take(called(7), called(8))
+    await turn()
+    assert served.front.answers == {8: b"8"}
+
+
+async def test_cancellations_of_calls_that_have_ended_are_forgotten() -> None:
+    served = Served()
+    served.open.set()
+    await served.take(*map(cancelled, range(10_000)))
+    await served.take(called(0))
+    await turn()
+    assert served.front.answers == {0: b"0"}
 
 
 async def test_calls_beyond_the_bound_are_refused_unread_those_that_wait_included() -> None:
@@ -222,3 +246,54 @@ async def test_a_caller_does_not_wait_unread_behind_the_calls_of_another() -> No
     assert b"999" in {call.message for call in served.calls}
     served.open.set()
     await turn(20)
+
+
+async def test_a_refusal_that_cannot_be_written_holds_up_nobody() -> None:
+    served = Served()
+    await served.take((0, 1, 0, b"unspeakable", "", ((), "", None)), *map(called, range(10, 10 + MOST_A_TURN)))
+    await turn(5)
+    assert served.front.refusals == {1: 13}
+    assert served.begun == MOST_A_TURN
+    served.open.set()
+    await turn()
+
+
+async def test_calls_may_wait_for_one_and_the_same() -> None:
+    served = Served()
+    await served.take(*((0, number, 0, b"shared", "", ((), "", None)) for number in range(3)))
+    served.shared.set_result(b"read once")
+    await turn(5)
+    assert served.front.answers == dict.fromkeys(range(3), b"read once")
+
+
+async def test_who_sends_more_than_there_is_room_for_makes_room_for_others() -> None:
+    served = Served(most=50)
+    await served.take(*map(called, range(60)), called(100, key="other"), called(101, key="other"))
+    assert served.front.refusals == dict.fromkeys(range(48, 60), 8)
+    assert {b"100", b"101"} < {call.message for call in served.calls}
+    served.open.set()
+    await turn(5)
+    assert len(served.front.answers) == 50
+
+
+async def test_another_key_in_each_call_gives_no_more_turns_to_it() -> None:
+    calls, strangers, left = UnreadCalls(Traffic()), count(100), set(range(10))
+
+    def add(number: int, key: str) -> None:
+        calls.add(Unread(called(number, key=key), Sender(key), 0.0), 0.0)
+
+    for number in (*islice(strangers, 1000), *left):
+        add(number, "mine" if number in left else f"{number}")
+    for _ in range(3 * 1000 // MOST_A_TURN):
+        left -= {unread.event[1] for unread in calls.take(MOST_A_TURN)}
+        for number in islice(strangers, MOST_A_TURN):
+            add(number, f"{number}")
+    assert not left
+
+
+async def test_nothing_is_kept_of_the_message_of_a_caller_that_has_gone() -> None:
+    calls, unread = UnreadCalls(Traffic()), Unread(called(1), Sender(), 0.0)
+    calls.add(unread, 0.0)
+    assert calls.drop(1)
+    assert unread.event[3] is None
+    assert not list(calls.take(1))

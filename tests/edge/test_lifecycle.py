@@ -13,6 +13,7 @@ import grpc
 import pytest
 
 from gateway.app import LISTENERS, Gateway
+from gateway.edge.grpcio import GrpcioListener
 from gateway.edge.native.listener import NativeListener
 from gateway.errors import ConfigurationError
 from gateway.settings import read_settings
@@ -99,6 +100,18 @@ async def test_a_port_that_is_in_use_is_named(kind: str) -> None:
 async def test_what_is_no_address_is_refused(kind: str, address: str) -> None:
     with pytest.raises(ConfigurationError, match="no address"):
         await KINDS[kind](address, dict, lambda _: None, 1).start()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_path_that_is_too_long_for_a_socket_is_named(kind: str, folder: str) -> None:
+    with pytest.raises(ConfigurationError, match="too long for a unix socket: at most 107 bytes"):
+        await KINDS[kind](f"unix:{folder}/{'s' * 100}", dict, lambda _: None, 1).start()
+
+
+async def test_a_worker_whose_own_socket_cannot_be_bound_says_so(folder: str) -> None:
+    own = Path(folder, "none/own")
+    with pytest.raises(ConfigurationError, match=f"cannot listen on unix:{own}"):
+        await GrpcioListener("127.0.0.1:0", dict, lambda _: None, 1, own_socket=own).start()
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "example.org:0"])

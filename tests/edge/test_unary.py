@@ -68,6 +68,7 @@ async def test_an_expected_error_brings_its_details(edge: Edge) -> None:
         (Overloaded("QUEUE_FULL", "full", retry_after_ms=7), grpc.StatusCode.RESOURCE_EXHAUSTED),
         (KeyError("secret"), grpc.StatusCode.INTERNAL),
         (asyncio.CancelledError(), grpc.StatusCode.INTERNAL),
+        (NotFound("MODEL_UNKNOWN", "secret half of a character: \ud800"), grpc.StatusCode.INTERNAL),
     ],
 )
 async def test_whatever_an_endpoint_raises_its_caller_gets_a_code(

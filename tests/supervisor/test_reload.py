@@ -1,12 +1,17 @@
 """`gapura reload` replaces parts one by one, and stops at the first that does not become ready."""
 
+import asyncio
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from gapura_deployment.front import EnvoyEdge
+from gapura_envoy.settings import EdgeSettings
 from gapura_supervisor.addresses import free_port
-from gapura_supervisor.control import give_order
+from gapura_supervisor.control import Control, give_order
 from gapura_supervisor.errors import SupervisionError
 from gapura_supervisor.state import Phase
 
@@ -60,6 +65,26 @@ def test_stop_during_a_reload_ends_old_and_new(tmp_path: Path) -> None:
         assert reload.communicate(timeout=10)[1] == "Error: the deployment was told to stop\n"
         assert reload.returncode == 1
         assert not deployment.left
+
+
+def test_contracts_that_cannot_be_read_end_the_reload(tmp_path: Path) -> None:
+    worker = f"unix:{tmp_path}/worker.sock"
+    with TemporaryDirectory(prefix="edge-") as home:  # whose name is short enough for sockets
+        edge = EnvoyEdge(EdgeSettings(home=Path(home), access_log=None), tmp_path, [worker])
+        (tmp_path / "folder.binpb").mkdir()
+        with pytest.raises(SupervisionError, match=r"the edge is as it was: .*folder\.binpb"):
+            asyncio.run(edge.route([worker]))
+
+
+async def test_a_defect_is_told_to_who_asked(tmp_path: Path) -> None:
+    async def fail(_: Callable[[str], None]) -> None:
+        raise KeyError("defect")
+
+    control = Control(tmp_path / "control.sock", {"fail": fail})
+    await control.open()
+    with pytest.raises(SupervisionError, match=r"a defect: KeyError\('defect'\)"):
+        await asyncio.to_thread(give_order, tmp_path / "control.sock", "fail", print)
+    control.close()
 
 
 @pytest.mark.parametrize("command", ["ps", "reload"])

@@ -24,6 +24,19 @@ def test_parts_start_in_order_and_end_in_the_reverse_of_it(tmp_path: Path, numbe
         assert not deployment.left
 
 
+def test_sockets_fit_wherever_temporary_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = tmp_path / ("long" * 20)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    with deployed(tmp_path, server("one")) as deployment:
+        deployment.wait_until_ready()
+        state = deployment.place.read()
+        assert state is not None
+        assert len(state.sockets) < 66
+        assert deployment.end()[0] == 0
+        assert not Path(state.sockets).exists()
+
+
 def test_second_signal_ends_everything_at_once(tmp_path: Path) -> None:
     with deployed(tmp_path, server("one", behaviours=["stubborn", "breeds"], grace_seconds=60.0)) as deployment:
         deployment.wait_until_ready()

@@ -66,7 +66,8 @@ class EnvoyEdge:
         """Takes up contracts, lets workers in that are new, and then leaves those out that are not named.
 
         Raises:
-            SupervisionError: Envoy does not take the contracts, or does not find the new workers well; it is as before.
+            SupervisionError: The contracts cannot be read, or Envoy does not take them or does not find the new workers
+                well; it is as before.
         """
         before = self._workers
         new = set(addresses) - set(before)
@@ -75,7 +76,7 @@ class EnvoyEdge:
             await self._until(new, known=set(before) | new)
             await asyncio.to_thread(self._write, addresses)
             await self._until((), known=set(addresses))
-        except EdgeError as error:
+        except (EdgeError, OSError) as error:
             await asyncio.to_thread(self._write_back, before)
             raise SupervisionError(f"the edge is as it was: {error}") from error
         self._workers = tuple(addresses)

@@ -74,6 +74,8 @@ class Control:
                 await order(say)
             except SupervisionError as error:
                 return FAILED + "\t".join(str(error).splitlines())
+            except Exception as error:  # noqa: BLE001 - who asked must not be told that the supervisor has ended
+                return f"{FAILED}a defect: {error!r}"
         return DONE
 
 

@@ -22,6 +22,10 @@ from gapura_supervisor.supervisor import Supervisor
 
 _PREFIX = "gapura-"
 
+# A unix socket's path has 107 bytes at most; the longest of ours takes 41 behind this.
+_MOST_FOLDER_BYTES = 64
+_SHORT_FOLDER = "/tmp"  # noqa: S108 - where folders of random names are made
+
 Compose = Callable[[Path], tuple[Sequence[Part], Edge]]
 
 
@@ -42,12 +46,18 @@ def supervise(place: Place, compose: Compose, say: Say, when_ready: Callable[[St
         with locked(place.lock, wait=False):
             mark = mark_of(place)
             clear(place, mark)
-            with tempfile.TemporaryDirectory(prefix=_PREFIX) as sockets:
+            with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder_of_sockets()) as sockets:
                 state = State(os.getpid(), f"{mark}{time.time_ns():x}.", sockets, time.time())
                 parts, edge = compose(Path(sockets))
                 return asyncio.run(Supervisor(parts, edge, state, place, say, when_ready).run())
     except BlockingIOError as error:
         raise SupervisionError(f"process {place.supervisor} runs it already: see `gapura ps`") from error
+
+
+def folder_of_sockets() -> str:
+    """Returns where private folders of sockets are made: where TMPDIR says, unless paths would be too long there."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) <= _MOST_FOLDER_BYTES else _SHORT_FOLDER
 
 
 def mark_of(place: Place) -> str:

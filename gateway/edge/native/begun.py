@@ -28,6 +28,7 @@ class Begun(Coroutine[Any, Any, Result], Generic[Result]):
         if self._is_told:
             return self._work.send(value)
         self._is_told, awaited, self._awaited = True, self._awaited, None
+        mark(awaited, blocking=True)
         return awaited
 
     def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Any:
@@ -63,4 +64,11 @@ def begin(work: Coroutine[Any, Any, Result]) -> Result | Begun[Result]:
     except StopIteration as end:
         result: Result = end.value
         return result
+    mark(awaited, blocking=False)
     return Begun(work, awaited)
+
+
+def mark(awaited: Any, *, blocking: bool) -> None:
+    """Notes whether a future has been yielded and no task has taken it yet: until then nothing else may await it."""
+    if awaited is not None:
+        awaited._asyncio_future_blocking = blocking  # noqa: SLF001 - how futures and tasks speak to each other

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import grpc
 
-from gateway.edge.calls import Traffic, find, no_bytes, read_call, read_sender, refusal_of
+from gateway.edge.calls import Traffic, find, no_bytes, read_call, read_sender, tell
 from gateway.edge.endpoints import Table
 from gateway.edge.native.begun import Begun, begin
 from gateway.edge.native.polling import Polling
@@ -20,6 +20,9 @@ from gateway.interfaces import Endpoint
 # Calls begun before the loop may do something else: about 2 ms of work where one takes 50 µs.
 MOST_A_TURN: Final = 32
 CANCEL: Final = 1
+
+# Cancellations that are remembered in case that their calls come after them.
+MOST_EARLY: Final = 256
 
 STOPPING: Final = "the gateway is stopping; call another replica"
 
@@ -69,7 +72,8 @@ class Desk:
         self._turning = False
         self._polling = Polling(self._look)
         self._tasks: dict[int, asyncio.Task[bytes]] = {}
-        self._refusals: list[tuple[int, GatewayError]] = []
+        self._early: dict[int, None] = {}
+        self._refusals: list[tuple[int, str, BaseException]] = []
 
     def take(self, events: Sequence[Event], received: float) -> None:
         """Takes a burst; refuses unread what is beyond the calls that may be under way, or would come too late.
@@ -82,6 +86,8 @@ class Desk:
         for event in events:
             if event[0] == CANCEL:
                 self._give_up(event[1])
+            elif event[1] in self._early:
+                del self._early[event[1]]
             elif not self._open:
                 self._front.fail(event[1], number_of(grpc.StatusCode.UNAVAILABLE), STOPPING)
             else:
@@ -95,11 +101,14 @@ class Desk:
             self.take(events, monotonic())
 
     def _keep(self, unread: Unread, now: float) -> None:
-        """Lets a call wait until it is read, or refuses it."""
+        """Lets a call wait until it is read; refuses it, or one that has to make room for it."""
         try:
-            self._unread.add(unread, now)
+            displaced = self._unread.add(unread, now)
         except Overloaded as error:
             self._front.fail(unread.event[1], *status_of(error))
+            return
+        if displaced is not None:
+            self._front.fail(displaced.event[1], *status_of(self._traffic.overload()))
 
     def close(self) -> None:
         """Refuses calls that come from now on."""
@@ -111,12 +120,17 @@ class Desk:
             task.cancel()
 
     def _give_up(self, number: int) -> None:
-        """Ends a call whose caller has gone or stopped waiting; one that still waits here is never begun."""
+        """Ends a call whose caller has gone or stopped waiting; one that still waits here is never begun.
+
+        The receiver may hold a call when its cancellation is found by polling: that call is not begun either.
+        """
         task = self._tasks.get(number)
         if task is not None:
             task.cancel()
-        else:
-            self._unread.drop(number)
+        elif not self._unread.drop(number):
+            self._early[number] = None
+            if len(self._early) > MOST_EARLY:  # they are of calls that had ended
+                del self._early[next(iter(self._early))]
 
     def _turn(self) -> None:
         """Begins some of the calls that wait, of each caller in turn; then the loop looks after everything else."""
@@ -132,8 +146,8 @@ class Desk:
 
     def _tell_refusals(self) -> None:
         """Tells callers that they were refused, all at once: each alone would wake the front, and cost it a write."""
-        for number, error in self._refusals:
-            self._front.fail(number, *status_of(error))
+        for number, path, error in self._refusals:
+            self._refuse(number, path, error)
         self._refusals.clear()
 
     def _begin(self, unread: Unread, table: Table, received: float) -> None:
@@ -147,7 +161,7 @@ class Desk:
             call = read_call(message, unread.sender, remaining, received)
             begun = begin(find(table, path, Endpoint).answer(call))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the caller is told no more than it should be
-            self._refusals.append((number, refusal_of(path, error)))
+            self._refusals.append((number, path, error))
             return
         if not isinstance(begun, Begun):
             self._respond(number, path, begun)
@@ -168,15 +182,19 @@ class Desk:
         elif isinstance(error, asyncio.CancelledError) and task.cancelling():
             self._front.fail(number, number_of(grpc.StatusCode.UNAVAILABLE), STOPPING)
         else:  # raised here, it would hold this frame, which holds it: rubbish at every refusal
-            self._front.fail(number, *status_of(refusal_of(path, error)))
+            self._refuse(number, path, error)
 
     def _respond(self, number: int, path: str, answer: object) -> None:
         if not isinstance(answer, bytes):
-            self._front.fail(number, *status_of(refusal_of(path, no_bytes(answer))))
+            self._refuse(number, path, no_bytes(answer))
         elif len(answer) > self._most_bytes:
             self._fail_size(number, "Sent", len(answer))
         else:
             self._front.respond(number, answer)
+
+    def _refuse(self, number: int, path: str, error: BaseException) -> None:
+        code, message, metadata = tell(path, error)
+        self._front.fail(number, number_of(code), message, metadata)
 
     def _fail_size(self, number: int, what: str, size: int) -> None:
         """Refuses a message in gRPC's own words, as the other listener does."""

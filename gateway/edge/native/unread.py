@@ -1,4 +1,8 @@
-"""The calls that nobody has looked at yet: those of every caller in turn, none for longer than helps it."""
+"""The calls that nobody has looked at yet: those of every caller in turn, none for longer than helps it.
+
+Where very many callers wait, chance spreads them among a few queues (McKenney, Stochastic Fairness Queueing, 1990): who
+writes another key into each of its calls has no more turns for that.
+"""
 
 from collections import deque
 from collections.abc import Iterator
@@ -13,8 +17,14 @@ from gateway.errors import Overloaded
 MOST_UNREAD_SHARE: Final = 0.25
 MOST_UNREAD_SECONDS: Final = 2.0
 
+# Callers with a queue of their own, and queues that others share: few enough to look for the longest, 15 µs, whenever a
+# call comes that is one too many.
+MOST_OWN: Final = 64
+SHARED: Final = 64
+
 # Kind, number of the call, of its method, message, client key, and metadata, peer, seconds until the deadline.
 Event = tuple[int, int, int, Any, Any, Any]
+NOTHING: Final[Event] = (0, 0, 0, None, None, None)
 
 
 @dataclass(slots=True, eq=False)
@@ -25,7 +35,7 @@ class Unread:
         event: How it came.
         sender: Who sent it.
         received: When, in seconds of `monotonic`.
-        gone: Whether its caller has left since.
+        gone: Whether its caller has left since; nothing of its message is kept then.
     """
 
     event: Event
@@ -36,7 +46,7 @@ class Unread:
 
 @dataclass(slots=True, eq=False)
 class Queue:
-    """The unread calls of one caller.
+    """The unread calls of one caller, or of several where very many wait.
 
     Attributes:
         calls: They, as they came.
@@ -47,7 +57,7 @@ class Queue:
     since: float
 
     def delay(self, now: float) -> float:
-        """Returns for how long calls of this caller have waited for others of its calls.
+        """Returns for how long calls have waited here for others.
 
         What came while the loop stood still, and finds nobody waiting, does not count.
         """
@@ -64,15 +74,18 @@ class UnreadCalls:
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
         self._calls: dict[int, Unread] = {}
-        self._queues: dict[str, Queue] = {}
-        self._ring: deque[str] = deque()
+        self._queues: dict[str | int, Queue] = {}
+        self._ring: deque[str | int] = deque()
 
-    def add(self, unread: Unread, now: float) -> None:
+    def add(self, unread: Unread, now: float) -> Unread | None:
         """Lets a call wait behind others of its caller.
 
         Args:
             unread: The call.
             now: Seconds of `monotonic`.
+
+        Returns:
+            The call that is one too many instead, and waits no longer: the last of a caller of whom more calls wait.
 
         Raises:
             Overloaded: It would wait too long, or is one too many.
@@ -82,16 +95,19 @@ class UnreadCalls:
         share = MOST_UNREAD_SECONDS if remaining is None else max(remaining * MOST_UNREAD_SHARE, 0.0)
         if queue.delay(now) > min(share, MOST_UNREAD_SECONDS):
             raise fallen_behind()
-        if self._traffic.active + len(self._calls) >= self._traffic.most:
-            raise self._traffic.overload()
+        is_full = self._traffic.active + len(self._calls) >= self._traffic.most
+        displaced = self._make_room(queue) if is_full else None
         queue.calls.append(unread)
         self._calls[number] = unread
+        return displaced
 
-    def drop(self, number: int) -> None:
-        """Forgets a call whose caller has gone."""
+    def drop(self, number: int) -> bool:
+        """Forgets a call whose caller has gone; says whether it was here."""
         unread = self._calls.pop(number, None)
-        if unread is not None:
-            unread.gone = True
+        if unread is None:
+            return False
+        unread.gone, unread.event = True, NOTHING
+        return True
 
     def take(self, most: int) -> Iterator[Unread]:
         """Yields some of the calls, of each caller in turn."""
@@ -111,7 +127,24 @@ class UnreadCalls:
     def __bool__(self) -> bool:
         return bool(self._ring)
 
-    def _queue_of(self, key: str, now: float) -> Queue:
+    def _make_room(self, queue: Queue) -> Unread:
+        """Takes the last call from the longest queue.
+
+        Raises:
+            Overloaded: No other is longer.
+        """
+        while True:
+            longest = max((each.calls for each in self._queues.values()), key=len)
+            if len(longest) <= len(queue.calls):
+                raise self._traffic.overload()
+            last = longest.pop()
+            if not last.gone:
+                del self._calls[last.event[1]]
+                return last
+
+    def _queue_of(self, caller: str, now: float) -> Queue:
+        is_own = caller in self._queues or len(self._queues) < MOST_OWN
+        key = caller if is_own else hash(caller) % SHARED
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = Queue(deque(), now)
