@@ -16,9 +16,10 @@ from gapura_envoy.files import replace_workers
 from gapura_envoy.testing import RunningEdge, running_edge
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.envoy.conftest import Backstage, applicant, score
+from tests.envoy.conftest import PATH, Backstage, applicant, post, score
 
 CALLERS, CONNECTIONS = 32, 4
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 Metadata = tuple[tuple[str, str], ...]
 
 
@@ -114,16 +115,28 @@ def test_a_drain_lets_calls_end_and_tells_load_balancers(workers: list[str], con
 def test_a_call_is_logged_with_its_trace_and_without_its_key(
     workers: list[str], contracts: list[bytes], metadata: Metadata, tmp_path: Path
 ) -> None:
-    log, trace = tmp_path / "access.log", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    log = tmp_path / "access.log"
     with running_edge(workers, contracts, access_log=log) as edge:
         with grpc.insecure_channel(edge.address) as channel:
-            score(channel, (*metadata, ("traceparent", trace)))
+            score(channel, (*metadata, ("traceparent", TRACE)))
         ask(edge.settings.admin, "/reopen_logs", "POST")
     (line,) = [json.loads(line) for line in log.read_text().splitlines()]
-    assert (line["traceparent"], line["grpc_status"], line["attempts"]) == (trace, "OK", 1)
+    assert (line["traceparent"], line["grpc_status"], line["attempts"]) == (TRACE, "OK", 1)
     assert line["path"] == "/erpml.finance.v1.CreditService/ScoreCredit"
     assert line["worker"]
     assert metadata[0][1] not in log.read_text()
+
+
+def test_no_grpc_status_is_made_up_in_the_log_for_rest(
+    workers: list[str], contracts: list[bytes], tmp_path: Path
+) -> None:
+    log = tmp_path / "access.log"
+    with running_edge(workers, contracts, access_log=log, access_log_percent=0.0) as edge:
+        post(edge, PATH, b"[]", traceparent=TRACE)
+        ask(edge.settings.admin, "/reopen_logs", "POST")
+    (line,) = [json.loads(line) for line in log.read_text().splitlines()]
+    assert (line["path"], line["status"], line["traceparent"]) == (PATH, 400, TRACE)
+    assert "grpc_status" not in line
 
 
 def until_known(edge: RunningEdge, workers: int) -> None:

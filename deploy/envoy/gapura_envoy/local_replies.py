@@ -49,6 +49,7 @@ GRPC_CODES: Final = {400: 3, 413: 8, 415: 12, 431: 8}
 GRPC: Final[Config] = {
     "header_filter": {"header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}}
 }
+REST: Final[Config] = {"header_filter": {"header": {"name": "x-envoy-original-path", "present_match": True}}}
 NOT_REST: Final[Config] = {
     "header_filter": {"header": {"name": "x-envoy-original-path", "present_match": True, "invert_match": True}}
 }

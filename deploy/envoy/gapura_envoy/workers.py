@@ -32,7 +32,7 @@ def compose_workers(settings: EdgeSettings, assignment: Path) -> Config:
         "type": "EDS",
         "eds_cluster_config": {"eds_config": watched(assignment)},
         "connect_timeout": CONNECT_SECONDS,
-        # Each call goes to whichever worker has fewer under way: evenly, whatever connections callers keep.
+        # Each call goes to the next worker in turn: evenly, whatever connections callers keep.
         "load_balancing_policy": {"policies": [{"typed_extension_config": balancing()}]},
         "common_lb_config": {"healthy_panic_threshold": {"value": PANIC_PERCENT}},
         "ignore_health_on_host_removal": True,  # the calls of a worker that is taken out end there
