@@ -1,8 +1,13 @@
 """What cannot run is told, with its last words, and takes everything down with it; what runs already is left alone."""
 
+import errno
+import io
 import signal
+import sys
 from pathlib import Path
 
+import pytest
+from gapura_deployment.commands import say
 from gapura_supervisor.logs import LOG_BYTES, last_words, rotate
 from gapura_supervisor.processes import how_it_ended
 
@@ -58,6 +63,15 @@ def test_every_log_of_a_deployment_is_bounded(tmp_path: Path) -> None:
             log.write(b"x" * (LOG_BYTES + 1))
         wait_until(lambda: (tmp_path / "access.log.1").exists() and not (tmp_path / "access.log").stat().st_size, 10)
         assert deployment.end()[0] == 0
+
+
+def test_what_can_be_said_to_nobody_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, "the disk is full")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    say("worker-1 ended")
 
 
 def test_last_words_are_those_of_this_life_unless_the_log_was_rotated(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ Everything heavy is imported when a command runs, so that `gapura --help` answer
 """
 
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TextIO
 
 import click
 from gapura_supervisor.errors import SupervisionError
@@ -37,7 +39,9 @@ def start(choice: Choice) -> None:
                 settings.place,
                 partial(compose, choice, settings),
                 say,
-                lambda state: click.echo(f"{describe(state)}\nserving on {choice.listen}; logs are in {settings.logs}"),
+                lambda state: write(
+                    sys.stdout, f"{describe(state)}\nserving on {choice.listen}; logs are in {settings.logs}"
+                ),
             )
     except (SupervisionError, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -45,6 +49,12 @@ def start(choice: Choice) -> None:
 
 
 def say(line: str) -> None:
-    """Writes a line for the operator."""
-    sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
-    sys.stderr.flush()
+    """Writes a line for the operator, with its time."""
+    write(sys.stderr, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}")
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Writes lines; a full disk, or a reader that is gone, does not end what serves."""
+    with suppress(OSError):
+        stream.write(f"{text}\n")
+        stream.flush()
