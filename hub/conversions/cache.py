@@ -3,15 +3,48 @@
 import hashlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+import converters
 from converters import Conversion, ConversionError
 from hub.durability import discard, move, write_folder
 
-_TOOLS = ("gapura", "onnx", "onnxruntime", "skl2onnx", "onnxmltools", "tf2onnx", "torch")
+_TOOLS = (
+    "gapura",
+    "onnx",
+    "onnxruntime",
+    "skl2onnx",
+    "onnxmltools",
+    "tf2onnx",
+    "torch",
+    "xgboost",
+    "lightgbm",
+    "catboost",
+)
 _KEPT = 500
+
+
+@cache
+def installed_tools() -> Mapping[str, str]:
+    """Versions of the tools that a conversion depends on, and a digest of the code that converts."""
+    found = {"converters": digest_of_code(Path(converters.__file__).parent)}
+    for name in _TOOLS:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def digest_of_code(folder: Path) -> str:
+    """Returns a digest of all modules of a package: what an older one let pass is proven anew."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder)} {len(content)} ".encode() + content)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +53,11 @@ class ConversionCache:
 
     Attributes:
         folder: Where they are kept, one subfolder each.
+        tools: What conversions depend on; those of other tools are not found.
     """
 
     folder: Path
+    tools: Mapping[str, str] = field(default_factory=installed_tools)
 
     def find(self, origin: str) -> Conversion | None:
         """Returns the conversion of an origin, or None where there is none that can be read.
@@ -53,15 +88,4 @@ class ConversionCache:
             shutil.rmtree(path, ignore_errors=True)
 
     def _home(self, origin: str) -> Path:
-        return self.folder / hashlib.sha256(f"{origin} {sorted(_versions().items())}".encode()).hexdigest()
-
-
-def _versions() -> Mapping[str, str]:
-    """Versions of the tools that a conversion depends on, of those that are installed."""
-    found = {}
-    for name in _TOOLS:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+        return self.folder / hashlib.sha256(f"{origin} {sorted(self.tools.items())}".encode()).hexdigest()
