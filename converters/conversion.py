@@ -12,6 +12,7 @@ from converters.flavors import find_converter
 from converters.foreign import ask_requests, describe_requests
 from converters.golden import Golden, pick_golden
 from converters.layout import arrange, count_rows, derive_spec, join, take
+from converters.lengths import require_lengths
 from converters.normalisation import BATCHES, normalise
 from converters.parity import compare
 from converters.quiet import quietly
@@ -107,7 +108,9 @@ def _convert(source: Source) -> Conversion:
     answer = partial(run, session) if source.batched else ask_requests(session)
     report = compare(answer, trial, spec, graph.tolerance, BATCHES if source.batched else ())
     if not report.passed:
-        raise ParityError(report)
+        raise ParityError(report, graph.advice)
+    if source.batched:
+        require_lengths(answer, graph.native, spec, graph.tolerance)
     golden = pick_golden(trial, answer, graph.tolerance, batched=source.batched)
     return Conversion(content, served, MAX_BATCH_SIZE if source.batched else 0, report, golden)
 

@@ -15,6 +15,17 @@ from converters.rewiring import append_behind
 from converters.signature import Feeds, InputSpec
 from converters.tables import ask, to_matrix
 
+_SYMMETRIC = "SymmetricTree"
+_EVEN = 0.5
+_SEVERAL = "cannot export, as it answers several numbers a row: train a model for each"
+_EXPORTED_WRONGLY = {
+    "MultiClassOneVsAll": "exports as if it were MultiClass: train it with that",
+    "MultiRMSE": _SEVERAL,
+    "MultiQuantile": _SEVERAL,
+    "RMSEWithUncertainty": _SEVERAL,
+    "MultiLogloss": _SEVERAL,
+    "MultiCrossEntropy": _SEVERAL,
+}
 _LOGARITHMIC = ("Poisson", "Tweedie")
 
 
@@ -31,6 +42,7 @@ def convert(model: Any, inputs: InputSpec, rows: Feeds) -> Graph:  # noqa: ARG00
     _refuse_categories(model)
     if any(isinstance(label, bool | np.bool_) for label in model.classes_):
         raise ConversionError("the CatBoost model was trained on labels True and False: train it on 1 and 0")
+    _refuse_wrong_exports(model)
     require_width(inputs, len(model.feature_names_))
     classifies = isinstance(model, CatBoostClassifier)
     if len(model.classes_) and not classifies:
@@ -50,6 +62,25 @@ def _refuse_categories(model: CatBoost) -> None:
             raise ConversionError(
                 f"the CatBoost model was trained with {kind}, which it cannot export: encode them as numbers before it"
             )
+
+
+def _refuse_wrong_exports(model: CatBoost) -> None:
+    """CatBoost exports sums of the trees, and what two or more classes make of them."""
+    settings = model.get_all_params()
+    loss = str(settings.get("loss_function")).partition(":")[0]
+    policy = settings.get("grow_policy", _SYMMETRIC)
+    if policy != _SYMMETRIC:
+        raise ConversionError(
+            f"the CatBoost model has grow_policy={policy!r}, which it cannot export: train it with {_SYMMETRIC!r}"
+        )
+    if loss in _EXPORTED_WRONGLY:
+        raise ConversionError(f"the CatBoost model has loss_function={loss!r}, which it {_EXPORTED_WRONGLY[loss]}")
+    pair = isinstance(model, CatBoostClassifier) and len(model.classes_) == 2  # noqa: PLR2004 - others have none
+    if pair and model.get_probability_threshold() != _EVEN:
+        raise ConversionError(
+            "the CatBoost model labels by a probability threshold of its own, which it does not export: reset it, and"
+            " decide by the probabilities"
+        )
 
 
 def _exponentiated(graph: onnx.ModelProto, model: CatBoost) -> onnx.ModelProto:

@@ -8,6 +8,7 @@ import torch
 
 from converters.errors import ConversionError
 from converters.graph import OPSET, Graph, Native
+from converters.layout import count_rows
 from converters.networks import choose_names, fed_tensors, make_graph, name_answers
 from converters.signature import Feeds, InputSpec
 
@@ -26,7 +27,7 @@ def convert(model: Any, inputs: InputSpec, rows: Feeds) -> Graph:
     example = _tensors(model, fed_tensors(rows, inputs))
     answers = _ask(model, example)
     own = list(answers) if isinstance(answers, dict) else []
-    graph = _export(model, example)
+    graph = _export(model, example, inputs)
     names = choose_names(graph, own)
     return make_graph(graph, _native(model, inputs, names), names)
 
@@ -51,14 +52,25 @@ def _ask(model: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> Any:
         raise ConversionError(f"the module cannot answer its own rows ({type(error).__name__}: {error})") from error
 
 
-def _export(model: torch.nn.Module, example: dict[str, torch.Tensor]) -> onnx.ModelProto:
-    free = tuple({0: torch.export.Dim.DYNAMIC} for _ in example)
+def _export(model: torch.nn.Module, example: dict[str, torch.Tensor], inputs: InputSpec) -> onnx.ModelProto:
+    """Leaves all dimensions free that the signature does; the batch alone where the exporter knows no better."""
+    dims = dict(zip(inputs.columns, inputs.shapes, strict=True)) if inputs.shapes else {}
+    free = [[0, *(axis for axis, dim in enumerate(dims.get(name, ()), 1) if dim < 0)] for name in example]
+    try:
+        return _export_with(model, example, free)
+    except ConversionError:
+        if all(axes == [0] for axes in free):
+            raise
+        return _export_with(model, example, [[0] for _ in free])
+
+
+def _export_with(model: torch.nn.Module, example: dict[str, torch.Tensor], free: list[list[int]]) -> onnx.ModelProto:
     try:
         program = torch.onnx.export(
             model,
             tuple(example.values()),
             input_names=list(example),
-            dynamic_shapes=free,
+            dynamic_shapes=tuple(dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for axes in free),
             opset_version=OPSET[""],
             dynamo=True,
             external_data=False,
@@ -80,13 +92,20 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else type(error).__name__
+    told = next((line for line in lines if "data-dependent" in line), lines[-1] if lines else type(error).__name__)
+    return told.rstrip(".")
 
 
 def _native(model: torch.nn.Module, inputs: InputSpec, names: tuple[str, ...]) -> Native:
     def answer(feeds: Feeds) -> Feeds:
         answers = name_answers(_ask(model, _tensors(model, fed_tensors(feeds, inputs))), names)
         arrays = {name: tensor.numpy() for name, tensor in answers.items()}
+        for name, array in arrays.items():
+            if array.ndim == 0 or len(array) != count_rows(feeds):
+                raise ConversionError(
+                    f"the module answers {list(array.shape)} as {name!r} to {count_rows(feeds)} rows: it has to answer"
+                    " each"
+                )
         return {name: array.reshape(-1, 1) if array.ndim == 1 else array for name, array in arrays.items()}
 
     return answer

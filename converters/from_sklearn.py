@@ -1,5 +1,6 @@
 """Converts scikit-learn estimators and pipelines with skl2onnx."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.validation import check_is_fitted
 
 from converters.errors import ConversionError
-from converters.estimators import last_step, list_estimators, needs_columns, reads_texts
+from converters.estimators import last_step, list_estimators, needs_columns, reads_texts, unwrap
 from converters.graph import (
     BOUNDED,
     DISTANCES,
@@ -45,13 +46,16 @@ from converters.histograms import append_histograms
 from converters.imputation import register_imputer
 from converters.isolation import append_forest
 from converters.labels import name_classes
+from converters.normalizer import register_normalizer
 from converters.operators import list_operators
 from converters.rewiring import fresh, raise_opset, rename
 from converters.session import open_session
 from converters.signature import MATRIX, Feeds, InputSpec
 from converters.sklearn_boosters import register_boosters
-from converters.sklearn_text import text_options
+from converters.sklearn_refusals import refuse_known_faults
+from converters.sklearn_text import advise_on_texts, text_options
 from converters.sklearn_trees import (
+    advise_on_trees,
     compares_doubles,
     refuse_wrong_histograms,
     send_missing_values,
@@ -61,6 +65,8 @@ from converters.sklearn_trees import (
 from converters.tables import ask, to_matrix, widen
 
 _SINGLE_ONLY = frozenset({"SVMClassifier", "SVMRegressor"})  # operators that there are for singles alone
+_UNKNOWN = re.compile(r"Unable to find a (?:shape calculator|converter) for type '<class '[\w.]*\.(\w+)'>'")
+_EUCLIDEAN = frozenset({"euclidean", "sqeuclidean"})
 
 
 def convert(model: Any, inputs: InputSpec, rows: Feeds) -> Graph:  # noqa: ARG001 - skl2onnx needs no rows
@@ -73,6 +79,8 @@ def convert(model: Any, inputs: InputSpec, rows: Feeds) -> Graph:  # noqa: ARG00
         raise ConversionError(f"{type(model).__name__} is not a scikit-learn estimator: log it with its own flavor")
     outputs = _outputs_of(model)
     _require_fit(model)
+    model = unwrap(model)
+    refuse_known_faults(model)
     refuse_wrong_histograms(model, inputs)
     native = _native(model, inputs, outputs)
     if isinstance(last_step(model), IsolationForest):
@@ -84,7 +92,12 @@ def convert(model: Any, inputs: InputSpec, rows: Feeds) -> Graph:  # noqa: ARG00
     graph.ir_version = min(graph.ir_version, IR_VERSION)
     classes = getattr(model, "classes_", ())
     columns = {name: name_classes(classes) for name in (PROBABILITIES, SCORES) if name in outputs and len(classes)}
-    return Graph(graph, native, outputs, _tolerance(model, graph, outputs), columns)
+    return Graph(graph, native, outputs, _tolerance(model, graph, outputs), columns, _advice_on(model))
+
+
+def _advice_on(model: Any) -> str:
+    """What to change where answers differ though no fault is known."""
+    return advise_on_texts(model) or advise_on_trees(model)
 
 
 def _tolerance(model: Any, graph: onnx.ModelProto, outputs: tuple[str, ...]) -> Tolerance:
@@ -128,6 +141,7 @@ def _translate(model: Any, inputs: InputSpec) -> onnx.ModelProto:
     """Lets skl2onnx write the graph; in singles where there are operators for nothing else."""
     register_boosters(model)
     register_imputer()
+    register_normalizer()
     translated = single_precision_trees(model)
     options = _options(translated)
     reason = ""
@@ -137,12 +151,19 @@ def _translate(model: Any, inputs: InputSpec) -> onnx.ModelProto:
             graph: onnx.ModelProto = to_onnx(translated, initial_types=types, target_opset=OPSET, options=options)
             open_session(graph.SerializeToString())
         except Exception as error:  # noqa: BLE001 - skl2onnx raises anything from KeyError to its own types
-            reason = reason or str(error).strip().partition("\n")[0] + _advice(model)
+            reason = reason or _reason(error) + _advice(model)
         else:
             _restore_names(graph.graph, [name for name, _ in types])
             send_missing_values(graph.graph, model)
             return graph
     raise ConversionError(f"skl2onnx cannot convert {type(model).__name__}: {reason}")
+
+
+def _reason(error: Exception) -> str:
+    """The first line; skl2onnx says in words of its own that it does not know an estimator."""
+    line = str(error).strip().partition("\n")[0]
+    unknown = _UNKNOWN.search(line)
+    return f"it has no converter for {unknown[1]}: leave it out, or use another in its place" if unknown else line
 
 
 def _restore_names(graph: onnx.GraphProto, names: list[str]) -> None:
@@ -208,7 +229,7 @@ def _options(model: Any) -> dict[int, dict[str, Any]]:
             options[id(part)] = {"zipmap": False}
         elif is_classifier(part) and not isinstance(part, Pipeline):
             options[id(part)] = {"raw_scores": True} | ({} if isinstance(part, LinearSVC) else {"zipmap": False})
-        if isinstance(part, NeighborsBase):
+        if isinstance(part, NeighborsBase) and getattr(part, "effective_metric_", None) in _EUCLIDEAN:
             options.setdefault(id(part), {})["optim"] = "cdist"  # a hundred times as fast
         options |= text_options(part)
     return options

@@ -27,9 +27,9 @@ def convert(model: Any, inputs: InputSpec, rows: Feeds) -> Graph:
     if not isinstance(model, keras.Model):
         raise ConversionError(f"{type(model).__name__} is no Keras model: log a keras.Model")
     example = _cast(model, fed_tensors(rows, inputs))
-    _ask(model, example)  # builds what is not built yet
+    answers = _ask(model, example)  # builds what is not built yet
     graph = _export(model, example, inputs)
-    own = list(model.output_names) if hasattr(model, "output_names") else []
+    own = sorted(answers) if isinstance(answers, dict) else list(getattr(model, "output_names", ()))
     names = choose_names(graph, own)
     return make_graph(graph, _native(model, inputs, names), names)
 
@@ -45,8 +45,8 @@ def _arguments(model: Any, tensors: dict[str, Any]) -> Any:
     """One tensor alone; several by name where the model knows these names, else in order."""
     if len(tensors) == 1:
         return next(iter(tensors.values()))
-    known = set(getattr(model, "input_names", ()))
-    return tensors if known == tensors.keys() else list(tensors.values())
+    own = [tensor.name for tensor in getattr(model, "inputs", None) or ()]
+    return tensors if set(own) == tensors.keys() else list(tensors.values())
 
 
 def _ask(model: Any, tensors: dict[str, Any]) -> Any:

@@ -18,6 +18,12 @@ from converters.tables import ask, to_matrix
 
 _OPSET = 15  # the newest that onnxmltools writes
 _CATEGORICAL = "c"
+_WRITTEN_WRONGLY = {
+    "binary:logitraw": "binary:logistic",
+    "reg:logistic": "binary:logistic",
+    "survival:aft": "an objective of regression",
+    "survival:cox": "an objective of regression",
+}
 _WITHOUT_SCORES = {"binary:hinge": "binary:logistic", "multi:softmax": "multi:softprob"}
 
 
@@ -27,25 +33,42 @@ def convert(model: Any, inputs: InputSpec, rows: Feeds) -> Graph:  # noqa: ARG00
     Raises:
         ConversionError: The booster does what the graph would do otherwise.
     """
-    booster = model.get_booster() if isinstance(model, XGBModel) else model
-    if not isinstance(booster, Booster):
+    if not isinstance(model, Booster | XGBModel):
         raise ConversionError(f"{type(model).__name__} is no XGBoost model: log it with its own flavor")
+    booster = _booster_of(model)
     require_width(inputs, booster.num_features())
-    learner = json.loads(booster.save_config())["learner"]
-    _refuse_wrong_boosters(booster, learner)
-    objective = learner["objective"]["name"]
-    classes = _classes_of(model, learner)
+    refuse_wrong_boosters(model)
+    classes = _classes_of(model)
     matrix = [(MATRIX, FloatTensorType([None, booster.num_features()]))]
     try:
-        graph = convert_xgboost(
-            _shell(_plain(model, booster), objective, classes), initial_types=matrix, target_opset=_OPSET
-        )
+        graph = convert_xgboost(simplify(model), initial_types=matrix, target_opset=_OPSET)
     except Exception as error:  # onnxmltools raises anything from KeyError to its own types
         raise ConversionError(f"onnxmltools cannot convert the XGBoost model: {error}") from error
     return make_graph(graph, _native(model, booster, inputs, classes), classes, SINGLES)
 
 
-def _refuse_wrong_boosters(booster: Booster, learner: dict[str, Any]) -> None:
+def simplify(model: Booster | XGBModel) -> XGBModel:
+    """Returns a wrapper that says what the model is: onnxmltools takes a bare ranker for a classifier.
+
+    It has the trees that answer, and its columns no names: onnxmltools reads numbers off `f0` and so on.
+    """
+    booster, classes = _booster_of(model), _classes_of(model)
+    objective = _learner_of(booster)["objective"]["name"]
+    shell = XGBRegressor(objective=objective) if classes is None else XGBClassifier(objective=objective)
+    shell._Booster = _plain(model, booster)  # noqa: SLF001 - there is no other way in
+    if classes is not None:
+        shell.n_classes_ = len(classes)
+    return shell
+
+
+def refuse_wrong_boosters(model: Booster | XGBModel) -> None:
+    """Refuses what onnxmltools cannot write, or writes wrongly.
+
+    Raises:
+        ConversionError: The model is such.
+    """
+    booster = _booster_of(model)
+    learner = _learner_of(booster)
     kind = learner["gradient_booster"]["name"]
     if kind != "gbtree":
         raise ConversionError(
@@ -56,18 +79,47 @@ def _refuse_wrong_boosters(booster: Booster, learner: dict[str, Any]) -> None:
             "the XGBoost model was trained with enable_categorical, which cannot be converted: encode the categories as"
             " numbers before it"
         )
-    better = _WITHOUT_SCORES.get(learner["objective"]["name"])
+    missing = getattr(model, "missing", None)
+    if missing is not None and not np.isnan(missing):
+        raise ConversionError(
+            f"the XGBoost model takes missing={missing:g} for a missing value, which ONNX cannot: train it on rows"
+            " whose missing values are NaN"
+        )
+    _refuse_wrong_objectives(learner)
+
+
+def _refuse_wrong_objectives(learner: dict[str, Any]) -> None:
+    name = learner["objective"]["name"]
+    better = _WITHOUT_SCORES.get(name)
     if better:
         raise ConversionError(
-            f"the XGBoost model has objective {learner['objective']['name']}, which answers labels alone: train it with"
-            f" {better}"
+            f"the XGBoost model has objective {name}, which answers labels alone: train it with {better}"
+        )
+    if int(learner["learner_model_param"].get("num_target", 1)) > 1:
+        raise ConversionError(
+            "the XGBoost model has several targets, which cannot be converted: train a model for each of them, as"
+            " sklearn.multioutput.MultiOutputRegressor does"
+        )
+    if name in _WRITTEN_WRONGLY:
+        raise ConversionError(
+            f"the XGBoost model has objective {name}, which cannot be converted: train it with {_WRITTEN_WRONGLY[name]}"
         )
 
 
-def _classes_of(model: Any, learner: dict[str, Any]) -> Any:
+def _booster_of(model: Booster | XGBModel) -> Booster:
+    return model.get_booster() if isinstance(model, XGBModel) else model
+
+
+def _learner_of(booster: Booster) -> dict[str, Any]:
+    learner: dict[str, Any] = json.loads(booster.save_config())["learner"]
+    return learner
+
+
+def _classes_of(model: Booster | XGBModel) -> Any:
     """The classes; None where the objective is no classification."""
     if isinstance(model, XGBClassifier):
         return model.classes_
+    learner = _learner_of(_booster_of(model))
     objective = learner["objective"]["name"]
     if objective == "binary:logistic":
         return np.arange(2)
@@ -75,7 +127,7 @@ def _classes_of(model: Any, learner: dict[str, Any]) -> Any:
 
 
 def _plain(model: Any, booster: Booster) -> Booster:
-    """A copy with the trees that answer, and columns without names: onnxmltools reads numbers off `f0` and so on."""
+    """A copy with the trees that answer, and columns without names."""
     best = model.best_iteration + 1 if isinstance(model, XGBModel) and _stopped_early(booster) else 0
     plain = booster[:best] if best else booster.copy()
     plain.feature_names = None
@@ -85,15 +137,6 @@ def _plain(model: Any, booster: Booster) -> Booster:
 
 def _stopped_early(booster: Booster) -> bool:
     return booster.attr("best_iteration") is not None
-
-
-def _shell(booster: Booster, objective: str, classes: Any) -> XGBModel:
-    """A wrapper that says what the booster is: onnxmltools takes a bare ranker for a classifier."""
-    shell = XGBRegressor(objective=objective) if classes is None else XGBClassifier(objective=objective)
-    shell._Booster = booster  # noqa: SLF001 - there is no other way in
-    if classes is not None:
-        shell.n_classes_ = len(classes)
-    return shell
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class Graph:
         outputs: Names under which the graph's outputs are served, in order; none leaves its owner's.
         tolerance: How far the answers may lie apart.
         columns: Names of the elements of an output's row, by the output's name.
+        advice: What to change where the answers lie further apart; empty where nothing is known.
     """
 
     model: "onnx.ModelProto"
@@ -56,6 +57,7 @@ class Graph:
     outputs: tuple[str, ...]
     tolerance: Tolerance
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    advice: str = ""
 
 
 class Converter(Protocol):

@@ -28,7 +28,7 @@ def label_best(graph: onnx.GraphProto, classes: np.ndarray[Any, Any]) -> None:
     scores = graph.output[-1].name
     del graph.output[:-1]
     best, label = fresh(graph, "best"), fresh(graph, "best_class")
-    known = add_constant(graph, "classes", _storable(classes))
+    known = add_constant(graph, "classes", storable(classes))
     graph.node.append(helper.make_node("ArgMax", [scores], [best], axis=1, keepdims=1))
     graph.node.append(helper.make_node("Gather", [known, best], [label]))
     scored = graph.output.pop()
@@ -37,7 +37,7 @@ def label_best(graph: onnx.GraphProto, classes: np.ndarray[Any, Any]) -> None:
     _drop_unused(graph)
 
 
-def _storable(classes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def storable(classes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Labels are whole numbers or texts; truth values become 0 and 1."""
     return classes.astype(object if classes.dtype.kind in "OSU" else np.int64)
 

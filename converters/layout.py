@@ -71,7 +71,10 @@ def derive_spec(sample: Any) -> InputSpec:
     Raises:
         ConversionError: It is neither a table nor tensors.
     """
+    if isinstance(sample, pd.Series):
+        return derive_spec(sample.to_frame("text" if sample.name is None else sample.name))
     if isinstance(sample, pd.DataFrame):
+        sample = sample.infer_objects()  # numbers may be kept as objects
         kinds = tuple(_datatype_of(sample[name].to_numpy()) for name in sample.columns)
         gaps = frozenset(str(name) for name in sample.columns if sample[name].isna().any())
         return InputSpec(tuple(map(str, sample.columns)), kinds, gaps)
@@ -97,11 +100,12 @@ def _datatype_of(array: NDArray[Any]) -> str:
 
 def _columns_of(sample: Any, spec: InputSpec) -> list[NDArray[Any]]:
     if isinstance(sample, pd.Series):
-        sample = sample.to_frame()
+        sample = sample.to_frame(spec.columns[0])
     if isinstance(sample, Mapping):
         sample = pd.DataFrame({name: np.asarray(array).reshape(len(array)) for name, array in sample.items()})
     if not isinstance(sample, pd.DataFrame):
         sample = _table(np.asarray(sample), spec)
+    sample = sample.rename(columns=str)  # numbers in a table without names
     missing = [name for name in spec.columns if name not in sample.columns]
     if missing:
         raise ConversionError(f"the sample has no column {missing[0]!r}: the signature names it")
@@ -142,6 +146,8 @@ def _arrange_tensors(sample: Any, spec: InputSpec) -> Feeds:
 
 
 def _fit(array: NDArray[Any], tensor: TensorSpec) -> NDArray[Any]:
+    if array.ndim == 1 and tensor.dims == (1,):
+        array = array.reshape(-1, 1)
     row = array.shape[1:]
     if len(row) != len(tensor.dims) or any(dim not in (-1, size) for dim, size in zip(tensor.dims, row, strict=True)):
         raise ConversionError(

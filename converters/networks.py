@@ -11,6 +11,7 @@ from converters.signature import MATRIX, Feeds, InputSpec
 from converters.tables import to_matrix
 
 _PROBABLE = frozenset({"Softmax", "Sigmoid"})
+_HALVES = "it computes in half precision, which every runtime rounds in its own way: log it in singles"
 _PASSING = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze"})
 
 Answers = Mapping[str, NDArray[Any]] | Sequence[NDArray[Any]] | NDArray[Any]
@@ -24,8 +25,10 @@ def fed_tensors(feeds: Feeds, inputs: InputSpec) -> Feeds:
 
 def name_answers(answers: Any, names: Sequence[str]) -> dict[str, Any]:
     """Returns answers of a network, which come alone, in order or by name, by the names that are served."""
-    if isinstance(answers, Mapping):
+    if isinstance(answers, Mapping) and len(answers) > 1:
         return {str(name): answer for name, answer in answers.items()}
+    if isinstance(answers, Mapping):
+        answers = list(answers.values())
     ordered = answers if isinstance(answers, list | tuple) else [answers]
     return dict(zip(names, ordered, strict=True))
 
@@ -45,7 +48,9 @@ def choose_names(model: onnx.ModelProto, own: Sequence[str]) -> tuple[str, ...]:
 def make_graph(model: onnx.ModelProto, native: Native, names: tuple[str, ...]) -> Graph:
     """Returns the graph of a network."""
     model.ir_version = min(model.ir_version, IR_VERSION)
-    return Graph(model, native, names, BOUNDED if names == (PROBABILITIES,) else UNBOUNDED)
+    halves = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in model.graph.initializer)
+    tolerance = BOUNDED if names == (PROBABILITIES,) else UNBOUNDED
+    return Graph(model, native, names, tolerance, advice=_HALVES if halves else "")
 
 
 def _is_probable(graph: onnx.GraphProto) -> bool:

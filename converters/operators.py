@@ -1,6 +1,9 @@
 """Refuses graphs with operators that no runtime knows: converters write such files without a word."""
 
+from collections.abc import Mapping
+
 import onnx
+from onnx import numpy_helper
 
 from converters.errors import ConversionError
 from converters.rewiring import list_nodes
@@ -36,10 +39,24 @@ def require_known(model: onnx.ModelProto) -> None:
             and not onnx.defs.has(node.op_type, versions.get(node.domain, 1), node.domain)
         }
     )
-    chance = sorted({node.op_type for node in list_nodes(model.graph) if node.op_type in _BY_CHANCE})
+    within = [node for function in model.functions for node in function.node]
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    chance = sorted(
+        {
+            node.op_type
+            for node in [*list_nodes(model.graph), *within]
+            if node.op_type in _BY_CHANCE or _drops_in_training(node, constants)
+        }
+    )
     if chance:
         raise ConversionError(f"the graph answers by chance ({', '.join(chance)}): export the model for inference")
     if unknown:
         raise ConversionError(
             f"the graph has operators that ONNX does not define: {', '.join(unknown)}; do what they do before the model"
         )
+
+
+def _drops_in_training(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> bool:
+    """Whether a dropout is switched to training by a constant, its third input."""
+    switch = constants.get(node.input[2]) if node.op_type == "Dropout" and len(node.input) > 2 else None  # noqa: PLR2004
+    return switch is not None and bool(numpy_helper.to_array(switch))

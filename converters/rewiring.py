@@ -7,6 +7,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+_LEAST_OPSET = 15
+
 
 def list_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     """Returns the nodes of a graph, those of branches and loops included."""
@@ -80,6 +82,8 @@ def bypass_zipmaps(model: onnx.ModelProto) -> dict[str, tuple[str, ...]]:
         graph.node.remove(node)
         graph.node.append(helper.make_node("Identity", [node.input[0]], [output.name], name=fresh(graph, "unzipped")))
         output.CopyFrom(helper.make_tensor_value_info(output.name, _score_type(model, node.input[0]), None))
+    if classes and all(opset.domain not in ("", "ai.onnx") for opset in model.opset_import):
+        raise_opset(model, "", _LEAST_OPSET)  # trees alone need none of its operators
     return classes
 
 

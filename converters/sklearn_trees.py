@@ -48,7 +48,7 @@ def single_precision_trees(model: Any) -> Any:
     These trees round what they are fed to singles, whatever it is. Before them everything is computed in doubles: in
     singles a scaler's result would lie on the other side of some thresholds.
     """
-    if isinstance(model, _TREES) or type(model).__module__.startswith("xgboost."):
+    if isinstance(model, _TREES):
         return make_pipeline(CastTransformer(dtype=np.float32), model)
     changed = copy.copy(model)
     if isinstance(model, Pipeline):
@@ -57,6 +57,7 @@ def single_precision_trees(model: Any) -> Any:
         changed.estimators_ = [single_precision_trees(part) for part in model.estimators_]
         if isinstance(model, VotingClassifier):
             changed.flatten_transform = False  # says nothing of what is predicted, and skl2onnx knows no other
+            changed.weights = None if model.weights is None else np.asarray(model.weights)  # it takes no list
     return changed
 
 
@@ -67,8 +68,8 @@ def refuse_wrong_histograms(model: Any, inputs: InputSpec) -> None:
         ConversionError: The model is such.
     """
     parts = list(list_estimators(model))
-    histograms = [part for part in parts if isinstance(part, HISTOGRAMS)]
-    for part in histograms:
+    histograms = [part for part in parts if isinstance(part, HISTOGRAMS) and hasattr(part, "is_categorical_")]
+    for part in histograms:  # fitted ones: others are patterns that ensembles were made after
         if part.is_categorical_ is not None:  # written as numeric splits: more than a quarter of the labels flip
             raise ConversionError(
                 f"{type(part).__name__} uses categorical_features, which convert wrongly:"
@@ -103,6 +104,16 @@ def send_missing_values(graph: onnx.GraphProto, model: Any) -> None:
     named["nodes_missing_value_tracks_true"].ints[:] = sent
 
 
+def advise_on_trees(model: Any) -> str:
+    """What to change where trees behind steps that compute answer otherwise; empty for other models."""
+    if isinstance(model, Pipeline) and isinstance(last_step(model), HISTOGRAMS):
+        return (
+            "its trees compare what the steps before them compute, to the last digit: train them behind a"
+            " CastTransformer(dtype=np.float32) from skl2onnx.sklapi"
+        )
+    return ""
+
+
 def compares_doubles(model: Any, inputs: InputSpec) -> bool:
     """Whether the last step is histogram boosting on doubles."""
     return isinstance(last_step(model), HISTOGRAMS) and not _sees_singles(list(list_estimators(model)), inputs)
@@ -110,5 +121,5 @@ def compares_doubles(model: Any, inputs: InputSpec) -> bool:
 
 def _sees_singles(parts: list[BaseEstimator], inputs: InputSpec) -> bool:
     """Whether all that trees compare are singles: rows without steps that compute, or behind a cast."""
-    cast = any(isinstance(part, CastTransformer) for part in parts)
+    cast = any(isinstance(part, CastTransformer) and np.dtype(part.dtype) == np.float32 for part in parts)
     return cast or (all(datatype == "FP32" for datatype in inputs.datatypes) and len(parts) == 1)

@@ -69,5 +69,7 @@ def _call(model: Any, method: str, rows: Any) -> NDArray[Any]:
     except Exception as error:  # the model is foreign code
         raise ConversionError(f"the model cannot answer its own rows ({type(error).__name__}: {error})") from error
     answer = answer.toarray() if hasattr(answer, "toarray") else np.asarray(answer)
+    if answer.ndim == 0 or len(answer) != len(rows):
+        raise ConversionError(f"the model answers {list(answer.shape)} to {len(rows)} rows: it has to answer each row")
     shaped: NDArray[Any] = answer.reshape(len(rows), -1)
     return shaped

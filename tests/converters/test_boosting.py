@@ -3,11 +3,15 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from catboost import CatBoostClassifier, CatBoostRanker, CatBoostRegressor
 from lightgbm import Dataset, LGBMClassifier, LGBMRanker, LGBMRegressor
 from lightgbm import train as train_lightgbm
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import StackingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from xgboost import DMatrix, XGBClassifier, XGBRanker, XGBRegressor, XGBRFClassifier
@@ -147,3 +151,55 @@ def test_boosters_in_a_pipeline_agree(model: Any, largest: float) -> None:
     )
     pipeline = make_pipeline(columns, model).fit(table, left)
     require_proof(convert(pipeline, sample=table[["monthly_amount", "usage", "contract"]]), largest)
+
+
+@pytest.mark.parametrize(
+    ("model", "largest"),
+    [(LGBMClassifier(**_LIGHT), 1e-6), (XGBClassifier(**_EXTREME), 1e-6)],
+    ids=["lightgbm", "xgboost"],
+)
+def test_boosters_inside_other_models_agree(model: Any, largest: float) -> None:
+    """LightGBM has decision values since 4.7, and scikit-learn calibrates those."""
+    table, benign = tumours()
+    table = (table - table.mean()) / table.std()
+    for wrapped in (
+        CalibratedClassifierCV(model, cv=2),
+        StackingClassifier([("booster", model)], LogisticRegression(), cv=2),
+        make_pipeline(StandardScaler(), model),
+    ):
+        require_proof(convert(wrapped.fit(table, benign), sample=table), largest)
+
+
+def test_lightgbm_compares_doubles() -> None:
+    """Seconds of today's clock are too large for singles."""
+    table, _ = tumours()
+    seconds = pd.DataFrame({"at": 1.7e9 + np.arange(len(table)) * 7.0, "radius": table["mean radius"]})
+    model = LGBMClassifier(**_LIGHT).fit(seconds, seconds["at"] % 5000 > 2500)
+    require_proof(convert(model, sample=seconds), 1e-6)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"objective": "multiclassova", "num_class": 3},
+        {"objective": "binary", "sigmoid": 2.0},
+        {"objective": "cross_entropy"},
+        {"objective": "cross_entropy_lambda"},
+        {"objective": "mape"},
+        {"objective": "regression", "reg_sqrt": True},
+    ],
+    ids=lambda settings: str(settings["objective"]),
+)
+def test_lightgbm_links_trees_as_its_objective_says(settings: dict[str, Any]) -> None:
+    table, benign = tumours()
+    several = "num_class" in settings
+    answers = np.digitize(table["mean radius"], [12, 16]) if several else benign
+    model = train_lightgbm({"verbose": -1, "num_threads": 1, **settings}, Dataset(table, answers), 10)
+    require_proof(convert(model, sample=table), 1e-5)
+
+
+def test_lightgbm_takes_a_missing_value_for_0_where_none_was_missing() -> None:
+    table, benign = tumours()
+    model = LGBMClassifier(**_LIGHT).fit(table - table.mean(), benign)
+    asked = (table - table.mean()).mask(np.random.default_rng(0).random(table.shape) < 0.1)
+    require_proof(convert(model, sample=asked), 1e-6)

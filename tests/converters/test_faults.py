@@ -141,7 +141,11 @@ def test_categories_of_xgboost_and_catboost_are_refused() -> None:
         (TfidfVectorizer(strip_accents="unicode"), "strip_accents"),
         (CountVectorizer(preprocessor=str.title), "a preprocessor of its own"),
         (CountVectorizer(tokenizer=str.split, token_pattern=None), "a tokenizer of its own"),
-        (CountVectorizer(token_pattern=r"\b\w+\b"), r"token_pattern.*reads otherwise"),  # noqa: S106 - no password
+        (CountVectorizer(token_pattern=r"\b[a-z]+\b"), r"token_pattern.*reads otherwise"),  # noqa: S106 - no password
+        (CountVectorizer(token_pattern=r"(good|bad)\w*"), r"'\('.*reads otherwise"),  # noqa: S106 - as above
+        (CountVectorizer(token_pattern="^[a-z]+"), r"'\^'.*reads otherwise"),  # noqa: S106 - as above
+        (CountVectorizer(stop_words="english", ngram_range=(1, 2)), "stop_words and an ngram_range"),
+        (CountVectorizer(vocabulary=["good", "bad"], ngram_range=(1, 2)), "knows no group of so many words"),
         (HashingVectorizer(n_features=64), "use CountVectorizer or TfidfVectorizer"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else value[:20],

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from catboost import CatBoostClassifier
 from onnx import TensorProto
-from onnx.helper import make_graph, make_node, make_opsetid, make_tensor_sequence_value_info
+from onnx.helper import make_function, make_graph, make_node, make_opsetid, make_tensor_sequence_value_info
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.linear_model import LogisticRegression
@@ -130,6 +131,20 @@ def test_maps_are_replaced_by_the_scores_behind_them() -> None:
     assert specs(model, rows)[2] == outputs
 
 
+def test_a_graph_of_trees_alone_may_end_in_maps(tmp_path: Path) -> None:
+    """CatBoost's declares no other operators than those of trees."""
+    rows = draw_rows(200)
+    path = tmp_path / "model.onnx"
+    trained = CatBoostClassifier(iterations=5, verbose=0, allow_writing_files=False).fit(rows, (rows[:, 1] > 0) * 1)
+    trained.save_model(str(path), format="onnx")
+    assert specs(path, rows.astype(np.float32))[2][1] == TensorSpec("probabilities", "FP32", (2,))
+
+
+def test_a_sample_of_one_value_a_row_is_a_list() -> None:
+    model = model_of([make_node("Neg", ["a"], ["b"])], [value("a", ["n"])], [value("b", ["n"])])
+    assert specs(model, {"a": np.arange(50, dtype=np.float32)})[0] == MAX_BATCH_SIZE
+
+
 def test_weights_beside_the_file_go_into_it(tmp_path: Path) -> None:
     model = model_of([make_node("MatMul", ["x", "w"], ["y"])], [value("x", ["n", 3])], [value("y", ["n", 2])], WEIGHTS)
     path = tmp_path / "model.onnx"
@@ -152,6 +167,21 @@ def sequence() -> onnx.ModelProto:
 
 def custom() -> onnx.ModelProto:
     model = unary("Oracle", domain="acme")
+    model.opset_import.append(make_opsetid("acme", 1))
+    return model
+
+
+def dropping() -> onnx.ModelProto:
+    constants = {"share": np.array(0.5, dtype=np.float32), "training": np.ones((), dtype=bool)}
+    drop = make_node("Dropout", ["x", "share", "training"], ["y"])
+    return model_of([drop], [value("x", ["n", 3])], [value("y", ["n", 3])], constants)
+
+
+def dicing() -> onnx.ModelProto:
+    """The dice are inside a function of the graph's own."""
+    model = unary("Dice", domain="acme")
+    dice = [make_node("RandomNormalLike", ["a"], ["b"])]
+    model.functions.append(make_function("acme", "Dice", ["a"], ["b"], dice, [make_opsetid("", 21)]))
     model.opset_import.append(make_opsetid("acme", 1))
     return model
 
@@ -181,12 +211,14 @@ def mistyped() -> onnx.ModelProto:
         (unary("Divination"), "operators that ONNX does not define: Divination"),
         (custom(), "acme:Oracle"),
         (unary("RandomNormalLike"), "answers by chance"),
+        (dropping(), r"answers by chance \(Dropout\)"),
+        (dicing(), r"answers by chance \(RandomNormalLike\)"),
         (by_value(), "depends on the values"),
         (brain_floats(), "'y' holds BFLOAT16"),
         (frozen(), "declares dimensions of any size and fails on 1"),
         (mistyped(), "cannot load the graph"),
     ],
-    ids=["sequence", "unknown", "custom", "chance", "by value", "bfloat16", "frozen", "types"],
+    ids=["sequence", "unknown", "custom", "chance", "dropout", "function", "by value", "bfloat16", "frozen", "types"],
 )
 def test_what_cannot_be_served_is_refused(model: onnx.ModelProto, reason: str) -> None:
     with pytest.raises(ConversionError, match=reason):

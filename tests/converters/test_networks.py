@@ -8,6 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from converters import ConversionError, InputSpec, ParityError, convert
+from converters.graph import UNBOUNDED
+from converters.lengths import require_lengths
+from converters.session import open_session, run
 from tests.converters.samples import outputs_of, require_proof
 
 RANDOM = np.random.default_rng(0)
@@ -161,3 +164,71 @@ def test_a_network_that_computes_in_singles_takes_a_table_of_doubles() -> None:
     conversion = convert(nn.Linear(3, 1), mixed, sample)
     require_proof(conversion, 1e-4)
     assert [tensor.datatype for tensor in conversion.signature.inputs] == ["FP64", "INT64", "FP64"]
+
+
+def twins() -> Any:
+    """A network whose two inputs have the same shape."""
+    from keras import Input, Model, layers  # noqa: PLC0415 - as above
+
+    first, second = Input((3,), name="first"), Input((3,), name="second")
+    return Model([first, second], layers.Dense(1)(layers.Concatenate()([first, second])))
+
+
+def test_keras_is_fed_by_name_whatever_the_order_of_the_sample() -> None:
+    model = twins()
+    golden = convert(model, sample={"second": ROWS[:, 3:], "first": ROWS[:, :3]}).golden
+    expected = np.asarray(model([ROWS[:64, :3], ROWS[:64, 3:]]))
+    assert np.abs(golden.answers["prediction"] - expected).max() < 1e-5
+
+
+def test_keras_names_its_answers() -> None:
+    from keras import Input, Model, layers  # noqa: PLC0415 - as above
+
+    rows = Input((6,))
+    model = Model(rows, {"spread": layers.Dense(2)(rows), "mean": layers.Dense(1)(rows)})
+    assert [(name, dims) for name, _, dims in outputs_of(convert(model, sample=ROWS))] == [
+        ("mean", (1,)),
+        ("spread", (2,)),
+    ]
+
+
+def average() -> Any:
+    """A module that divides by the length of its series."""
+    from torch import Tensor, nn  # noqa: PLC0415 - as above
+
+    class Average(nn.Module):
+        def forward(self, series: Tensor) -> Tensor:
+            return series.sum(1) / series.shape[1]
+
+    return Average()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_an_open_length_is_open_in_the_graph() -> None:
+    spec = InputSpec(("series",), ("FP32",), shapes=((-1, 3),))
+    conversion = convert(average(), spec, {"series": SERIES})
+    longer = RANDOM.normal(size=(5, 11, 3)).astype(np.float32)
+    answers = run(open_session(conversion.onnx), {"series": longer})
+    assert np.abs(answers["prediction"] - longer.mean(1)).max() < 1e-5
+
+
+def test_a_length_that_is_open_in_the_signature_alone_is_refused() -> None:
+    spec = InputSpec(("series",), ("FP32",), shapes=((-1, 3),))
+    with pytest.raises(ConversionError, match=r"answers otherwise on 2.*true size"):
+        require_lengths(
+            lambda feeds: {"mean": feeds["series"].sum(1) / 8},
+            lambda feeds: {"mean": feeds["series"].mean(1)},
+            spec,
+            UNBOUNDED,
+        )
+
+
+def test_a_module_answers_every_row() -> None:
+    from torch import Tensor, nn  # noqa: PLC0415 - as above
+
+    class Whole(nn.Module):
+        def forward(self, rows: Tensor) -> Tensor:
+            return rows.sum()
+
+    with pytest.raises(ConversionError, match="has to answer each"):
+        convert(Whole(), sample=ROWS)

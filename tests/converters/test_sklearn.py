@@ -30,16 +30,18 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet, LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import MinMaxScaler, Normalizer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC, SVR, LinearSVC, OneClassSVM
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # publishes no types
 
 from converters import TensorSpec, convert
+from converters.session import open_session, run
 from tests.converters.samples import (
     customers,
     draw_rows,
@@ -278,6 +280,61 @@ def test_texts_agree(words: Callable[[], Any]) -> None:
     require_proof(conversion, 1e-6)
     assert conversion.signature.inputs == (TensorSpec("review", "BYTES", (1,)),)
     assert outputs_of(conversion) == BINARY
+
+
+def test_words_between_blanks_of_any_kind_agree() -> None:
+    """The runtime's own class of blanks knows those of ASCII alone."""
+    table, liked = reviews()
+    table = table.assign(review=table["review"].str.replace(" ", "\u00a0"))
+    model = make_pipeline(TfidfVectorizer(token_pattern=r"\S+"), LogisticRegression()).fit(table["review"], liked)  # noqa: S106 - no password
+    require_proof(convert(model, sample=table["review"]), 1e-6)
+
+
+def test_two_readings_of_a_text_side_by_side_agree() -> None:
+    table, liked = reviews()
+    words = make_union(TfidfVectorizer(), CountVectorizer(ngram_range=(2, 2)))
+    require_proof(convert(make_pipeline(words, LogisticRegression()).fit(table["review"], liked), sample=table), 1e-6)
+
+
+def test_a_search_answers_as_the_best_that_it_found() -> None:
+    table, benign = tumours()
+    forest = make_pipeline(StandardScaler(), RandomForestClassifier(10, random_state=0))
+    model = GridSearchCV(forest, {"randomforestclassifier__max_depth": [3, None]}, cv=2).fit(table, benign)
+    conversion = convert(model, sample=table)
+    found = run(open_session(conversion.onnx), {"input": table.to_numpy()})["label"][:, 0]
+    assert np.array_equal(found, model.predict(table))  # ties included
+
+
+def test_a_search_among_histogram_boosters_agrees() -> None:
+    rows = draw_rows()
+    model = GridSearchCV(HistGradientBoostingRegressor(max_iter=5), {"max_depth": [2, 3]}, cv=2).fit(rows, rows[:, 1])
+    require_proof(convert(model, sample=rows), 1e-4)
+
+
+def test_a_table_whose_columns_are_numbered_agrees() -> None:
+    rows = draw_rows()
+    require_proof(convert(LinearRegression().fit(rows, rows[:, 1]), sample=pd.DataFrame(rows)), 1e-6)
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "max"])
+def test_a_row_of_zeros_has_no_norm(norm: str) -> None:
+    rows = np.vstack([draw_rows(), np.zeros((1, 4))])
+    require_proof(convert(make_pipeline(Normalizer(norm), Ridge()).fit(rows, rows[:, 1]), sample=rows), 1e-6)
+
+
+@pytest.mark.parametrize("metric", ["manhattan", "cosine"])
+def test_neighbours_by_other_distances_agree(metric: str) -> None:
+    rows = draw_rows()
+    model = make_pipeline(StandardScaler(), KNeighborsRegressor(metric=metric)).fit(rows, rows[:, 1])
+    require_proof(convert(model, sample=rows), 1e-4)
+
+
+def test_votes_may_weigh_differently() -> None:
+    table, benign = tumours()
+    model = VotingClassifier(
+        [("tree", DecisionTreeClassifier()), ("bayes", GaussianNB())], voting="soft", weights=[1, 3]
+    )
+    require_proof(convert(model.fit(table, benign), sample=table), 1e-5)
 
 
 def test_texts_beside_numbers_agree() -> None:
