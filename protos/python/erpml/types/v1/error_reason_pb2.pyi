@@ -36,11 +36,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     the model's signature. Metadata: `model`, `tensor`.
     """
     ERROR_REASON_BATCH_TOO_LARGE: _ErrorReason.ValueType  # 4
-    """INVALID_ARGUMENT. More rows or items than one call may carry.
-    Metadata: `limit`.
+    """INVALID_ARGUMENT. More rows or items than one call may carry, or one call of
+    the tenant. Metadata: `limit`, and `tenant` where it is the tenant's.
     """
     ERROR_REASON_API_KEY_MISSING: _ErrorReason.ValueType  # 5
-    """UNAUTHENTICATED. The call carries no `x-api-key`."""
+    """UNAUTHENTICATED. The call carries neither `x-api-key` nor another credential."""
     ERROR_REASON_API_KEY_INVALID: _ErrorReason.ValueType  # 6
     """UNAUTHENTICATED. The API key is not known."""
     ERROR_REASON_MODEL_NOT_ALLOWED: _ErrorReason.ValueType  # 7
@@ -70,7 +70,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_MESSAGE_TOO_LARGE: _ErrorReason.ValueType  # 15
     """RESOURCE_EXHAUSTED. The message is larger than the gateway accepts. It is
     refused from its header alone, before any detail can be attached: the
-    client libraries name this reason.
+    client libraries name this reason. Or it is larger than the tenant may send;
+    then there are details. Metadata: `tenant`, `limit`.
     """
     ERROR_REASON_NODES_UNAVAILABLE: _ErrorReason.ValueType  # 16
     """UNAVAILABLE. No node that serves the model can be reached, or all that were
@@ -98,6 +99,35 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED. The gateway has more calls under way than it takes.
     `google.rpc.RetryInfo` says when to try again.
     """
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 22
+    """RESOURCE_EXHAUSTED. The tenant makes more calls, or sends more rows, than its
+    quota lets it in this time. `google.rpc.RetryInfo` says when to try again.
+    Metadata: `tenant`, `limit`.
+    """
+    ERROR_REASON_CONCURRENCY_LIMITED: _ErrorReason.ValueType  # 23
+    """RESOURCE_EXHAUSTED. The tenant has as many calls under way as it may have.
+    `google.rpc.RetryInfo` says when to try again. Metadata: `tenant`, `limit`.
+    """
+    ERROR_REASON_API_KEY_EXPIRED: _ErrorReason.ValueType  # 24
+    """UNAUTHENTICATED. The API key was right, and has expired. Metadata: `tenant`."""
+    ERROR_REASON_API_KEY_REVOKED: _ErrorReason.ValueType  # 25
+    """UNAUTHENTICATED. The API key was right, and has been revoked.
+    Metadata: `tenant`.
+    """
+    ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 26
+    """UNAUTHENTICATED. The bearer token in `authorization` is not one that the
+    gateway takes.
+    """
+    ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 27
+    """UNAUTHENTICATED. The bearer token was right, and has expired."""
+    ERROR_REASON_SERVICE_NOT_ALLOWED: _ErrorReason.ValueType  # 28
+    """PERMISSION_DENIED. The tenant's policy does not name the service.
+    Metadata: `tenant`.
+    """
+    ERROR_REASON_PIN_NOT_ALLOWED: _ErrorReason.ValueType  # 29
+    """PERMISSION_DENIED. The tenant may not pin a version. Metadata: `tenant`."""
+    ERROR_REASON_REST_NOT_ALLOWED: _ErrorReason.ValueType  # 30
+    """PERMISSION_DENIED. The tenant may not call over REST. Metadata: `tenant`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Values of `google.rpc.ErrorInfo.reason`, in the domain `gapura`.
@@ -119,11 +149,11 @@ ERROR_REASON_INVALID_TENSOR: ErrorReason.ValueType  # 3
 the model's signature. Metadata: `model`, `tensor`.
 """
 ERROR_REASON_BATCH_TOO_LARGE: ErrorReason.ValueType  # 4
-"""INVALID_ARGUMENT. More rows or items than one call may carry.
-Metadata: `limit`.
+"""INVALID_ARGUMENT. More rows or items than one call may carry, or one call of
+the tenant. Metadata: `limit`, and `tenant` where it is the tenant's.
 """
 ERROR_REASON_API_KEY_MISSING: ErrorReason.ValueType  # 5
-"""UNAUTHENTICATED. The call carries no `x-api-key`."""
+"""UNAUTHENTICATED. The call carries neither `x-api-key` nor another credential."""
 ERROR_REASON_API_KEY_INVALID: ErrorReason.ValueType  # 6
 """UNAUTHENTICATED. The API key is not known."""
 ERROR_REASON_MODEL_NOT_ALLOWED: ErrorReason.ValueType  # 7
@@ -153,7 +183,8 @@ Metadata: `incident`, to find it by.
 ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 15
 """RESOURCE_EXHAUSTED. The message is larger than the gateway accepts. It is
 refused from its header alone, before any detail can be attached: the
-client libraries name this reason.
+client libraries name this reason. Or it is larger than the tenant may send;
+then there are details. Metadata: `tenant`, `limit`.
 """
 ERROR_REASON_NODES_UNAVAILABLE: ErrorReason.ValueType  # 16
 """UNAVAILABLE. No node that serves the model can be reached, or all that were
@@ -181,4 +212,33 @@ ERROR_REASON_GATEWAY_BUSY: ErrorReason.ValueType  # 21
 """RESOURCE_EXHAUSTED. The gateway has more calls under way than it takes.
 `google.rpc.RetryInfo` says when to try again.
 """
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 22
+"""RESOURCE_EXHAUSTED. The tenant makes more calls, or sends more rows, than its
+quota lets it in this time. `google.rpc.RetryInfo` says when to try again.
+Metadata: `tenant`, `limit`.
+"""
+ERROR_REASON_CONCURRENCY_LIMITED: ErrorReason.ValueType  # 23
+"""RESOURCE_EXHAUSTED. The tenant has as many calls under way as it may have.
+`google.rpc.RetryInfo` says when to try again. Metadata: `tenant`, `limit`.
+"""
+ERROR_REASON_API_KEY_EXPIRED: ErrorReason.ValueType  # 24
+"""UNAUTHENTICATED. The API key was right, and has expired. Metadata: `tenant`."""
+ERROR_REASON_API_KEY_REVOKED: ErrorReason.ValueType  # 25
+"""UNAUTHENTICATED. The API key was right, and has been revoked.
+Metadata: `tenant`.
+"""
+ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 26
+"""UNAUTHENTICATED. The bearer token in `authorization` is not one that the
+gateway takes.
+"""
+ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 27
+"""UNAUTHENTICATED. The bearer token was right, and has expired."""
+ERROR_REASON_SERVICE_NOT_ALLOWED: ErrorReason.ValueType  # 28
+"""PERMISSION_DENIED. The tenant's policy does not name the service.
+Metadata: `tenant`.
+"""
+ERROR_REASON_PIN_NOT_ALLOWED: ErrorReason.ValueType  # 29
+"""PERMISSION_DENIED. The tenant may not pin a version. Metadata: `tenant`."""
+ERROR_REASON_REST_NOT_ALLOWED: ErrorReason.ValueType  # 30
+"""PERMISSION_DENIED. The tenant may not call over REST. Metadata: `tenant`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
