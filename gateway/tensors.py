@@ -77,7 +77,7 @@ def merge(calls: Sequence[Tensors]) -> Tensors:
 
 
 def split(batch: Tensors, specs: Sequence[TensorSpec], rows: Sequence[int]) -> list[Tensors]:
-    """Cuts a batch into calls of the given numbers of rows, in order; `rows` adds up to the batch's."""
+    """Cuts a batch, and its time, into calls of the given numbers of rows, in order; `rows` adds up to the batch's."""
     if len(rows) == 1:
         return [batch]
     columns = [
@@ -85,7 +85,8 @@ def split(batch: Tensors, specs: Sequence[TensorSpec], rows: Sequence[int]) -> l
         for data, shape, spec in zip(batch.data, batch.shapes, specs, strict=True)
     ]
     parts = zip(*columns, strict=True) if columns else (() for _ in rows)
-    return [Tensors(count, batch.shapes, data, batch.terms) for count, data in zip(rows, parts, strict=True)]
+    shapes, terms, row_seconds = batch.shapes, batch.terms, batch.seconds / batch.rows
+    return [Tensors(count, shapes, data, terms, count * row_seconds) for count, data in zip(rows, parts, strict=True)]
 
 
 def cut(data: Buffer, offsets: Sequence[int], rows: Sequence[int]) -> list[Buffer]:

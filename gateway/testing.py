@@ -82,7 +82,7 @@ class FakeBackend:
             await self.open.wait()
             yield response
 
-    def statistics(self, version: ModelVersion) -> Statistics:  # noqa: ARG002 - it counts nothing
+    def statistics(self, version: ModelVersion, tenant: str | None = None) -> Statistics:  # noqa: ARG002 - it counts nothing
         """Returns no counts."""
         return Statistics()
 

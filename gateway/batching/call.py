@@ -1,6 +1,7 @@
 """A call in a lane."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.types import Priority, Tensors, Terms
@@ -16,12 +17,13 @@ class WaitingCall:
     Attributes:
         inputs: What it asks.
         deadline: When its caller stops waiting, in seconds of the event loop's clock.
-        tenant: Who asks.
+        tenant: In whose line it waits.
         priority: Its class.
         arrived: When it came, in seconds of `perf_counter`.
         outputs: Gets its answer.
         size: Bytes of its tensors.
         kind: What it must have in common with others of its batch.
+        owner: The tenant that it is counted for: who asks.
         place: Sorts it within its line.
         waits: Whether it stands in a line.
         batch: The batch that it left with.
@@ -35,6 +37,7 @@ class WaitingCall:
     outputs: asyncio.Future[Tensors]
     size: int
     kind: Kind
+    owner: str
     place: tuple[float, int] = (0.0, 0)
     waits: bool = False
     batch: "Batch | None" = None
@@ -60,3 +63,9 @@ class Batch:
     def abandoned(self) -> bool:
         """Says whether nobody awaits an answer any more."""
         return all(call.outputs.done() for call in self.calls)
+
+
+def latest_deadline(calls: Sequence[WaitingCall]) -> float | None:
+    """Returns when the last of some callers stops waiting; None when one waits for ever."""
+    deadlines = [call.deadline for call in calls]
+    return None if None in deadlines else max(deadlines)  # type: ignore[type-var] # there is no None among them

@@ -7,15 +7,16 @@ from functools import partial
 from time import perf_counter
 
 from gateway.batching.admission import MARGIN_SHARE, Admission, LaneLimits
-from gateway.batching.call import Batch, WaitingCall
+from gateway.batching.call import Batch, WaitingCall, latest_deadline
 from gateway.batching.conduct import Conduct, conduct_of
+from gateway.batching.counts import Counts
 from gateway.batching.pace import Pace
 from gateway.batching.slots import Slots
 from gateway.batching.waiting import WaitingCalls
 from gateway.errors import DeadlineExceeded, GatewayError, ModelFailed, Overloaded, Unavailable
 from gateway.interfaces import Backend
 from gateway.tensors import merge, split, wanted
-from gateway.types import ModelVersion, Priority, Statistics, Tensors, Timing
+from gateway.types import ModelVersion, Priority, Tensors
 
 # Turns of the event loop without a new call before a batch leaves. With 64 callers of a 200-tree model behind grpcio,
 # 1 turn gave batches of 2.6 rows, 12 turns 12.6 and 32 turns 21.5 (6.7 and 11.9 where the callers were threads), and
@@ -45,10 +46,13 @@ class Lane:
         backend: Computes the batches.
         version: The version.
         limits: What the lane takes.
+
+    Attributes:
+        counts: What became of its calls.
     """
 
     def __init__(self, backend: Backend, version: ModelVersion, limits: LaneLimits) -> None:
-        self.statistics = Statistics()
+        self.counts = Counts()
         self._backend = backend
         self._version = version
         self._waiting = WaitingCalls(version.max_batch_size, limits.queue_seconds)
@@ -67,20 +71,20 @@ class Lane:
         Raises:
             Overloaded: Too much waits already, or the call could not be answered in time.
         """
-        loop = asyncio.get_running_loop()
+        loop, line = asyncio.get_running_loop(), tenant
         now = loop.time()
         if self._conduct is None:
             self._learn_conduct()
         if self._conduct is None or self._conduct.one_at_a_time:
-            tenant, priority = "", Priority.NORMAL  # in order, whoever asks
+            line, priority = "", Priority.NORMAL  # in order, whoever asks
         try:
-            self._admission.recall(tenant, priority, deadline, inputs.rows, now)
+            self._admission.recall(line, priority, deadline, inputs.rows, now)
             size, kind = sum(map(len, inputs.data)), (inputs.shapes, inputs.terms)
-            call = WaitingCall(inputs, deadline, tenant, priority, perf_counter(), loop.create_future(), size, kind)
+            outputs = loop.create_future()
+            call = WaitingCall(inputs, deadline, line, priority, perf_counter(), outputs, size, kind, tenant)
             self._admission.check(call, now)
         except Overloaded:
-            self.statistics.refused += 1
-            self.statistics.failed.add(0.0)
+            self.counts.refuse(tenant)
             raise
         if priority is Priority.HIGH:
             self._hurried_until = now + HURRIED_SECONDS
@@ -96,10 +100,10 @@ class Lane:
         if not call.outputs.cancelled():
             return  # it had its answer already
         if call.is_late(asyncio.get_running_loop().time()):
-            self.statistics.expired += 1
+            self.counts.expire([call])
         else:
-            self.statistics.cancelled += 1
-        self.statistics.failed.add(perf_counter() - call.arrived)
+            self.counts.cancel(call)
+        self.counts.fail([call], perf_counter())
         if call.waits:
             self._waiting.remove(call)
             self._admission.forget()
@@ -206,14 +210,18 @@ class Lane:
             if len(calls) == 1:
                 self._fail(calls, error)
             else:
-                self.statistics.retried += 0 if again else len(calls)
+                if not again:
+                    self.counts.retry(calls)
                 await self._answer_awaited(calls[: len(calls) // 2])
                 await self._answer_awaited(calls[len(calls) // 2 :])
             return
         except Exception as error:  # noqa: BLE001 - whatever the backend raises is these calls' answer
             self._fail(calls, error)
             return
-        self._succeed(calls, answers, started)
+        self.counts.succeed(calls, started, perf_counter())
+        for call, outputs in zip(calls, answers, strict=True):
+            if not call.outputs.done():
+                call.outputs.set_result(outputs)
 
     async def _answer_awaited(self, calls: Sequence[WaitingCall]) -> None:
         """Answers those of some calls that are still awaited."""
@@ -230,21 +238,18 @@ class Lane:
             Exception: Whatever the backend raises.
         """
         inputs = merge([call.inputs for call in calls])
-        started, self.statistics.last_call = perf_counter(), time.time()
+        self.counts.send(calls, time.time())
+        started = perf_counter()
         outputs = await self._backend.infer(self._version, inputs, latest_deadline(calls))
         if outputs.rows != inputs.rows:
             problem = f"answered {outputs.rows} rows to {inputs.rows}"
             raise ModelFailed(self._version.model, self._version.number, problem)
-        self._learn(inputs.rows, perf_counter() - started, found_idle=found_idle)
-        return split(outputs, wanted(self._version, inputs.terms), [call.inputs.rows for call in calls])
-
-    def _learn(self, rows: int, seconds: float, *, found_idle: bool) -> None:
-        """Counts a batch that the backend answered."""
-        self.statistics.rows += rows
-        self.statistics.computed.add(seconds)
-        self.statistics.batch_sizes.setdefault(rows, Timing()).add(seconds)
+        seconds = perf_counter() - started
+        self.counts.compute(calls, inputs.rows, seconds)
         places, calls_wait = self._backend.places(self._version), bool(self._waiting)
-        self._slots.observe(rows, seconds, places, found_idle=found_idle, calls_wait=calls_wait)
+        self._slots.observe(inputs.rows, seconds, places, found_idle=found_idle, calls_wait=calls_wait)
+        timed = Tensors(outputs.rows, outputs.shapes, outputs.data, outputs.terms, seconds)
+        return split(timed, wanted(self._version, inputs.terms), [call.inputs.rows for call in calls])
 
     def _learn_conduct(self) -> None:
         """Reads how the model wants its calls, once a node has told; until then they go in order, whoever asks."""
@@ -257,35 +262,19 @@ class Lane:
         if self._conduct.one_at_a_time:
             self._slots.fix(1)
 
-    def _succeed(self, calls: Sequence[WaitingCall], answers: Sequence[Tensors], started: float) -> None:
-        """Gives calls their answers, except those that nobody awaits any more."""
-        arrived = [call.arrived for call in calls if not call.outputs.done()]
-        count, ended = len(arrived), perf_counter()
-        self.statistics.succeeded.add(count * ended - sum(arrived), count)
-        self.statistics.queued.add(count * started - sum(arrived), count)
-        for call, outputs in zip(calls, answers, strict=True):
-            if not call.outputs.done():
-                call.outputs.set_result(outputs)
-
     def _fail(self, calls: Sequence[WaitingCall], error: Exception) -> None:
         """Gives calls their error, except those that nobody awaits any more."""
-        now = perf_counter()
-        for call in calls:
-            if not call.outputs.done():
-                call.outputs.set_exception(error)
-                self.statistics.failed.add(now - call.arrived)
+        awaited = [call for call in calls if not call.outputs.done()]
+        self.counts.fail(awaited, perf_counter())
+        for call in awaited:
+            call.outputs.set_exception(error)
 
     def _expire(self, calls: Sequence[WaitingCall]) -> None:
         """Fails calls whose deadline has passed."""
-        if calls:
-            self.statistics.expired += sum(not call.outputs.done() for call in calls)
-            self._fail(calls, expired())
-
-
-def latest_deadline(calls: Sequence[WaitingCall]) -> float | None:
-    """Returns when the last of some callers stops waiting; None when one waits for ever."""
-    deadlines = [call.deadline for call in calls]
-    return None if None in deadlines else max(deadlines)  # type: ignore[type-var] # there is no None among them
+        awaited = [call for call in calls if not call.outputs.done()]
+        if awaited:
+            self.counts.expire(awaited)
+            self._fail(awaited, expired())
 
 
 def expired() -> GatewayError:

@@ -64,10 +64,10 @@ class Lanes:
         """
         return await self._backend.operate(operation, request)
 
-    def statistics(self, version: ModelVersion) -> Statistics:
-        """Returns what a loaded version has done; nothing yet, if it was unloaded meanwhile."""
+    def statistics(self, version: ModelVersion, tenant: str | None = None) -> Statistics:
+        """Returns what a loaded version has done for a tenant, or for all; nothing, if it was unloaded meanwhile."""
         lane = self._lanes.get(version)
-        return lane.statistics if lane else Statistics()
+        return lane.counts.of(tenant) if lane else Statistics()
 
     async def infer(
         self,
