@@ -1,27 +1,21 @@
 """Follows the catalog in Redis: told of every change, and looking now and then in case it was not."""
 
 import asyncio
-import socket
 from contextlib import AsyncExitStack, aclosing
 from random import uniform
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from gateway.catalog.edition import Edition
 from gateway.catalog.envelope import HEAD_BYTES, MOST_BYTES, open_envelope
-from gateway.errors import CatalogError, ConfigurationError
+from gateway.errors import CatalogError
+from gateway.redis_connection import cancelled, connect, explain, place_of
 
 ANSWER_SECONDS = 1.0
 WHOLE_SECONDS = 10.0
 RETRY_SECONDS = 0.5, 1.0
-
-# A connection that a firewall forgot is noticed in half a minute; until then looks find what notifications would tell.
-KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 
 log = structlog.get_logger(__name__)
 
@@ -123,41 +117,3 @@ class RedisCatalog:
         else:
             log.info("catalog in Redis is followed", redis=self._place)
         self._state = state
-
-
-def cancelled() -> bool:
-    """Says whether this task was cancelled: `asyncio.wait_for` of Python 3.11, which redis-py uses, may overlook it."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def connect(url: str) -> Any:
-    """Returns a client that gives up soon and tries nothing twice.
-
-    Raises:
-        ConfigurationError: The URL is not valid; the message does not repeat it, since it may hold a password.
-    """
-    options: dict[str, Any] = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS}
-    if not url.startswith("unix:"):
-        options |= {"socket_keepalive": True, "socket_keepalive_options": KEEPALIVE}
-    try:
-        client: Any = Redis.from_url(url, retry=Retry(NoBackoff(), 0), protocol=2, **options)
-        client.connection_pool.make_connection()  # which alone looks at the options behind a question mark
-    except (ValueError, TypeError):
-        raise ConfigurationError(
-            "GAPURA_REDIS_URL: write redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, or unix:///PATH"
-        ) from None
-    return client
-
-
-def place_of(client: Any) -> str:
-    """Says where Redis is, without user and password."""
-    known = client.connection_pool.connection_kwargs
-    return str(known.get("path") or f"{known.get('host', 'localhost')}:{known.get('port', 6379)}")
-
-
-def explain(error: Exception) -> tuple[str, str]:
-    """Returns the state that an error stands for, and its reason: the many errors of a Redis that is away are one."""
-    if isinstance(error, AuthenticationError | AuthorizationError | ResponseError):
-        return str(error), str(error)
-    return "unreachable", str(error) or type(error).__name__
