@@ -1,0 +1,1 @@
+"""Usage: counted, read, copied, told and billed."""
