@@ -13,7 +13,8 @@ from gateway.edge.addresses import UNIX, clear_socket, in_use, parse_address
 from gateway.edge.calls import FAILURE_ENDS, Traffic, find, no_bytes, read_call, read_sender, tell
 from gateway.edge.endpoints import Table
 from gateway.edge.status import wire_status
-from gateway.errors import GatewayError, InvalidRequest
+from gateway.edge.tls import KEY, Tls, certificate_of
+from gateway.errors import ConfigurationError, GatewayError, InvalidRequest
 from gateway.interfaces import Endpoint, StreamEndpoint
 from gateway.types import Call
 
@@ -31,6 +32,8 @@ class GrpcioListener:
         traffic: Counts the calls under way, and says how many may be.
         own_socket: A unix socket to listen on too, for workers that share the port of `address`: there this one alone
             is reached.
+        tls: Files of TLS on `address`; `own_socket` goes without. With an authority of clients in it, a call has the
+            certificate of its connection, whatever it says itself.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a listener is made of
@@ -41,9 +44,12 @@ class GrpcioListener:
         max_message_bytes: int,
         traffic: Traffic | None = None,
         own_socket: Path | None = None,
+        *,
+        tls: Tls | None = None,
     ) -> None:
         self._address = address
         self._own_socket = own_socket
+        self._tls = tls
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", max_message_bytes),
@@ -56,15 +62,16 @@ class GrpcioListener:
         )
         services(self._server)
         self._traffic = traffic or Traffic()
-        self._server.add_generic_rpc_handlers((TableHandler(table, self._traffic),))
+        certified = tls is not None and tls.client_ca is not None
+        self._server.add_generic_rpc_handlers((TableHandler(table, self._traffic, certified=certified),))
 
     async def start(self) -> str:
         """Starts to listen; returns the bound address.
 
         Raises:
-            ConfigurationError: The address cannot be bound.
+            ConfigurationError: The address cannot be bound, or a file of TLS not be used.
         """
-        port = self._bind(self._address)
+        port = self._bind(self._address, self._tls)
         if self._own_socket is not None:
             self._bind(f"{UNIX}{self._own_socket}")
         await self._server.start()
@@ -82,24 +89,35 @@ class GrpcioListener:
         await self._traffic.settle(end - grace_seconds / 2)
         await self._server.stop(max(end - clock(), 0))
 
-    def _bind(self, address: str) -> int:
+    def _bind(self, address: str, tls: Tls | None = None) -> int:
         """Binds an address, whose socket may be left of an earlier process; returns the port, if it has one."""
         place = parse_address(address)
         if isinstance(place, Path):
             clear_socket(place)
+        credentials = None if tls is None else tls.credentials()
         try:
-            port: int = self._server.add_insecure_port(address)
+            if credentials is None:
+                return int(self._server.add_insecure_port(address))
+            return int(self._server.add_secure_port(address, credentials))
         except RuntimeError as error:
-            raise in_use(address) from error
-        return port
+            if tls is None:
+                raise in_use(address) from error
+            raise ConfigurationError(f"{in_use(address)}; or grpcio knows no key such as {KEY}={tls.key}") from error
 
 
 class TableHandler(grpc.GenericRpcHandler):
-    """Hands calls of every path that no servicer has to the endpoints of the live table."""
+    """Hands calls of every path that no servicer has to the endpoints of the live table.
 
-    def __init__(self, table: Callable[[], Table], traffic: Traffic) -> None:
+    Args:
+        table: Returns the live table.
+        traffic: Counts the calls.
+        certified: Whether a call has the certificate of its connection, rather than what its metadata say.
+    """
+
+    def __init__(self, table: Callable[[], Table], traffic: Traffic, *, certified: bool) -> None:
         self._table = table
         self._traffic = traffic
+        self._certified = certified
 
     def service(self, handler_call_details: Any) -> Any:
         """Returns the handler of a path: bytes in, bytes out."""
@@ -118,7 +136,8 @@ class TableHandler(grpc.GenericRpcHandler):
         except GatewayError as error:
             return bytes(await context.abort(*wire_status(error)))
         try:
-            answer = await find(self._table(), path, Endpoint).answer(take_call(message, context))
+            call = take_call(path, message, context, certified=self._certified)
+            answer = await find(self._table(), path, Endpoint).answer(call)
             if isinstance(answer, bytes):
                 return answer
             status = tell(path, no_bytes(answer))
@@ -137,7 +156,8 @@ class TableHandler(grpc.GenericRpcHandler):
         except GatewayError as error:
             await context.abort(*wire_status(error))
         try:
-            call = take_call(b"", context)._replace(ends_on_failure=(FAILURE_ENDS, "true") in metadata_of(context))
+            call = take_call(path, b"", context, certified=self._certified)
+            call = call._replace(ends_on_failure=(FAILURE_ENDS, "true") in metadata_of(context))
             source = Messages(messages, self._table)
             while not source.ended:
                 endpoint = find(self._table(), path, StreamEndpoint)
@@ -187,8 +207,14 @@ def metadata_of(context: Any) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in context.invocation_metadata()]
 
 
-def take_call(message: Any, context: Any) -> Call:
+def take_call(path: str, message: Any, context: Any, *, certified: bool) -> Call:
     """Takes what the stages need from a grpcio call.
+
+    Args:
+        path: `/package.Service/Method`.
+        message: The request.
+        context: The call.
+        certified: Whether its certificate is that of its connection, rather than what its metadata say.
 
     Raises:
         InvalidRequest: The caller sent no message.
@@ -197,7 +223,10 @@ def take_call(message: Any, context: Any) -> Call:
     if message is grpc.aio.EOF:
         raise InvalidRequest("MALFORMED_MESSAGE", "the call ended without a message; send one, which may be empty")
     now = asyncio.get_running_loop().time()
-    return read_call(message, read_sender(context.invocation_metadata()), context.time_remaining(), now)
+    sender = read_sender(context.invocation_metadata())
+    if certified:
+        sender = sender._replace(certificate=certificate_of(context.auth_context()))
+    return read_call(path, message, sender, context.time_remaining(), now)
 
 
 def is_gone(error: BaseException) -> bool:

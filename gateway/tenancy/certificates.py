@@ -6,7 +6,7 @@ Anyone who reaches the gateway past the edge can write that header: it counts on
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 COMMON_NAME = "CN="
@@ -17,6 +17,7 @@ SEPARATOR, ELEMENT = ";", ","
 _TOKEN = re.compile(r'(?:[^;,"\\]|\\.|"(?:[^"\\]|\\.)*")+|[;,]', re.DOTALL)
 _PART = re.compile(r"(?:[^,\\]|\\.)+", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_QUOTED, _SEPARATING = re.compile(r'[\\"]'), re.compile(r"[\\,+]")
 
 
 @lru_cache(KNOWN_CALLERS)
@@ -34,6 +35,14 @@ def names_of(header: str) -> tuple[str, ...]:
     return tuple(name for name in (*uris, *names, *(subjects if len(subjects) == 1 else ())) if name)
 
 
+def header_of(uris: Iterable[str], dns: Iterable[str], common_name: str) -> str:
+    """Writes names down so that `names_of` returns them as they are; those that are empty are left out."""
+    fields = [("Subject", COMMON_NAME + _SEPARATING.sub(r"\\\g<0>", common_name))] if common_name else []
+    fields += [("URI", name) for name in uris if name]
+    fields += [("DNS", name) for name in dns if name]
+    return SEPARATOR.join(f"{key}={quote(value)}" for key, value in fields)
+
+
 def common_names(subject: str) -> Iterator[str]:
     """Yields the common names of a subject (RFC 4514), as `CN=finance`."""
     for part in _PART.findall(subject):
@@ -44,3 +53,8 @@ def common_names(subject: str) -> Iterator[str]:
 def unquote(value: str) -> str:
     """Returns a value without its quotes."""
     return _ESCAPED.sub(r"\1", value[1:-1]) if value.startswith('"') else value
+
+
+def quote(value: str) -> str:
+    """Returns a value in quotes."""
+    return '"' + _QUOTED.sub(r"\\\g<0>", value) + '"'

@@ -6,12 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.tenancy.certificates import names_of
-from gateway.tenancy.policies import TenantPolicy, TenantsFile, read_tenants
+from gateway.tenancy.certificates import header_of, names_of
+from gateway.tenancy.file import TenantsFile
+from gateway.tenancy.policies import TenantPolicy, inconsistency
 
 HASH = "Hash=5f9c"
+NAMES = st.one_of(st.text(min_size=1), st.text("\"',;\\\\=+ CNURIDS\n\0", min_size=1))
 
 
 @pytest.mark.parametrize(
@@ -36,11 +39,21 @@ def test_what_the_edge_would_not_write_names_nobody(header: str) -> None:
     assert names_of(header) == ()
 
 
+@given(uris=st.lists(NAMES), dns=st.lists(NAMES), common_name=NAMES)
+def test_names_that_are_written_down_are_read_as_they_are(uris: list[str], dns: list[str], common_name: str) -> None:
+    assert names_of(header_of(uris, dns, common_name)) == (*uris, *dns, f"CN={common_name}")
+    assert names_of(header_of(uris, dns, "")) == (*uris, *dns)
+
+
+def test_names_are_written_as_the_edge_writes_them() -> None:
+    written = header_of(["spiffe://erp/finance", ""], ["a.example"], 'x",CN=y')
+    assert written == r'''Subject="CN=x\"\\,CN=y";URI="spiffe://erp/finance";DNS="a.example"'''
+    assert header_of((), (), "") == ""
+
+
 def test_a_certificate_is_of_one_tenant() -> None:
-    with pytest.raises(ValidationError, match="'a.example' stands twice"):
-        TenantsFile(
-            tenants=tuple(TenantPolicy(name=name, models=(), certificates=("a.example",)) for name in ("a", "b"))
-        )
+    both = [TenantPolicy(name=name, models=(), certificates=("a.example",)) for name in ("a", "b")]
+    assert inconsistency((), both) == "'a.example' stands twice"
 
 
 def test_a_tenant_may_be_known_by_certificates_alone(tmp_path: Path) -> None:
@@ -49,5 +62,5 @@ def test_a_tenant_may_be_known_by_certificates_alone(tmp_path: Path) -> None:
     for name in ("spiffe://erp/finance", "CN=finance of the company"):
         done = subprocess.run([*command, "--certificate", name], env=environment, check=True, capture_output=True)
         assert not done.stdout
-    (tenant,) = read_tenants(tmp_path / "tenants.yaml").tenants
+    (tenant,) = TenantsFile(tmp_path / "tenants.yaml").read().tenants
     assert (tenant.keys, tenant.certificates) == ((), ("spiffe://erp/finance", "CN=finance of the company"))
