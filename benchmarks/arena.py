@@ -15,8 +15,9 @@ from tritonclient.grpc import service_pb2
 
 from benchmarks.gateway_process import running_gateway
 from benchmarks.models import ECHO, BenchModel, echo_model, write_models
+from gateway.tenancy.changing import write_tenants
 from gateway.tenancy.keys import new_key
-from gateway.tenancy.policies import KeyEntry, TenantPolicy, TenantsFile, write_tenants
+from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 
 TENANT = "bench"
 
@@ -83,6 +84,7 @@ def open_arena(
             "GAPURA_CATALOG": str(folder / "catalog.binpb"),
             "GAPURA_CONTRACTS": str(folder / "contracts"),
             "GAPURA_TENANTS": str(folder / "tenants.yaml"),
+            "GAPURA_USAGE": str(folder / "usage"),
         }
         pid, address = stack.enter_context(running_gateway({**os.environ, **environment, **settings}))
         yield Arena(address, api_keys, pid, running)
@@ -104,7 +106,7 @@ def write_tenants_of(path: Path, priorities: Mapping[str, str]) -> dict[str, str
     """Writes a tenants file; returns the key of each tenant."""
     keys = {name: new_key() for name in priorities}
     entries = [policy_of(name, priority, KeyEntry.of(keys[name][1])) for name, priority in priorities.items()]
-    write_tenants(path, TenantsFile(tenants=tuple(entries)))
+    write_tenants(path, Tenants(tenants=tuple(entries)))
     return {name: key for name, (key, _) in keys.items()}
 
 

@@ -26,8 +26,9 @@ from erpml.finance.v1 import credit_service_pb2_grpc
 from tritonclient.grpc.aio import InferenceServerClient
 
 from gateway.settings import Settings, read_settings
+from gateway.tenancy.changing import write_tenants
 from gateway.tenancy.keys import new_key
-from gateway.tenancy.policies import KeyEntry, TenantPolicy, TenantsFile, write_tenants
+from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 from gateway.testing import running_gateway
 
 APPLICANTS = 256
@@ -105,7 +106,7 @@ async def measure(callers: int, seconds: float) -> None:
     policy = TenantPolicy(name="benchmark", models=("*",), keys=(KeyEntry.of(hashed),))
     with tempfile.TemporaryDirectory() as folder:
         tenants = Path(folder) / "tenants.yaml"
-        write_tenants(tenants, TenantsFile(tenants=(policy,)))
+        write_tenants(tenants, Tenants(tenants=(policy,)))
         await load_gateway(settings.model_copy(update={"tenants": tenants}), key, callers, seconds)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,20 +19,24 @@ from gateway.batching.admission import LaneLimits
 from gateway.batching.lanes import Lanes
 from gateway.catalog.sources import Catalogs
 from gateway.drafts import health_name
-from gateway.edge.calls import Traffic
+from gateway.edge.callers import Callers
+from gateway.edge.calls import Sender, Traffic
 from gateway.edge.endpoints import Table
 from gateway.edge.grpcio import GrpcioListener
 from gateway.edge.health import Health
 from gateway.edge.kserve.service import SERVICE
 from gateway.edge.native.listener import NativeListener
 from gateway.edge.reflection import Reflection
+from gateway.edge.tls import Tls
 from gateway.errors import ConfigurationError
 from gateway.generations import Generations, tell
 from gateway.interfaces import Backend, Listener
+from gateway.membership import Membership
 from gateway.settings import Settings
-from gateway.tenancy.directory import open_directory
-from gateway.tenancy.policies import read_tenants
+from gateway.tenancy.quotas.accounts import Accounts
 from gateway.types import Placement
+from gateway.usage.book import UsageBook
+from gateway.usage.metrics import MetricsServer
 from gateway.watching import Fingerprint, changes, fingerprint
 
 if TYPE_CHECKING:
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 COLLECT_AFTER = 50_000  # objects more than at the last look
+SWITCH_SECONDS = 0.001  # for how long a thread that reads a catalog or tenants lets calls wait; 5 ms by default
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = structlog.get_logger(__name__)
@@ -52,22 +58,25 @@ BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
     ),
 }
 Services = Callable[[grpc.aio.Server], None]
-LISTENERS: Mapping[str, Callable[[Settings, Callable[[], Table], Services], Listener]] = {
-    "grpcio": lambda settings, table, services: GrpcioListener(
+CallerOf = Callable[[Sender], str]
+LISTENERS: Mapping[str, Callable[[Settings, Callable[[], Table], Services, CallerOf], Listener]] = {
+    "grpcio": lambda settings, table, services, _: GrpcioListener(
         settings.listen,
         table,
         services,
         settings.max_message_mib * MIB,
         Traffic(settings.in_flight),
         settings.own_socket,
+        tls=tls_of(settings),
     ),
-    "native": lambda settings, table, services: NativeListener(
+    "native": lambda settings, table, services, caller_of: NativeListener(
         settings.listen,
         table,
         services,
         settings.max_message_mib * MIB,
         Traffic(settings.in_flight),
         trusted_network=settings.trusted_network,
+        caller_of=caller_of,
     ),
 }
 
@@ -89,12 +98,17 @@ class Gateway:
         self._store = open_store(settings)
         self._catalogs = Catalogs(settings.catalog, self._store)
         self._generations = Generations(self._catalogs, settings.contracts, self.lanes)
-        self._tenants = open_directory(())
+        certified = settings.behind_edge or settings.tls_client_ca is not None
+        self._accounts = Accounts(settings.quota_shares)
+        self._book = UsageBook(settings.usage)
+        self._metrics = MetricsServer(settings.metrics_listen, settings.usage) if settings.metrics_listen else None
+        self._members = Membership(settings.tenants, self._accounts, self._book, certified=certified)
         self._table: Table = {}
-        self._health = Health()
-        self._reflection = Reflection()
+        callers = Callers(lambda: self._members.directory, certified=settings.tls_client_ca is not None)
+        self._health = Health(callers)
+        self._reflection = Reflection(callers)
         make_listener = chosen(LISTENERS, "listener", settings.listener)
-        self._listener = make_listener(settings, lambda: self._table, self._add_services)
+        self._listener = make_listener(settings, lambda: self._table, self._add_services, self._caller_of)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> str:
@@ -104,23 +118,24 @@ class Gateway:
             ConfigurationError: The tenants file, an existing catalog or the address cannot be used.
         """
         settings = self._settings
-        seen = fingerprint(settings.tenants), fingerprint(settings.catalog)
-        if seen[0] is None:
-            log.warning("no tenants yet; `gapura tenants add` writes them", tenants=str(settings.tenants))
-        else:
-            self._tenants = open_directory(read_tenants(settings.tenants).tenants, behind_edge=settings.behind_edge)
+        seen = fingerprint(settings.catalog)
+        await self._members.start()
         if self._store is not None:
             self._keep(self._store.follow())
             await self._store.looked.wait()
-        if seen[1] is None and (self._store is None or self._store.edition is None):
+        if seen is None and (self._store is None or self._store.edition is None):
             log.warning("no catalog yet; `gapura publish` writes it", catalog=str(settings.catalog))
             await self._swap()
         else:
             await self._advance()
+        if self._metrics is not None:
+            self._metrics.start()
         address = await self._listener.start()
-        self._keep(self._watch_tenants(seen[0]))
-        self._keep(self._watch_catalog(seen[1]))
+        self._keep(self._members.follow(settings.watch_seconds, self._renew_table))
+        self._keep(self._members.follow_keys())
+        self._keep(self._watch_catalog(seen))
         self._keep(self._watch_models())
+        self._share()
         log.info("listening", address=address)
         return address
 
@@ -128,10 +143,26 @@ class Gateway:
         """Sends new calls elsewhere and lets those under way finish."""
         await self._health.drain()
         await self._listener.stop(self._settings.drain_seconds)
+        self._book.close()  # before the last copy is made of it
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.lanes.close()
+        if self._metrics is not None:
+            self._metrics.stop()
+
+    def _share(self) -> None:
+        """Shares with other gateways what tenants use, if there is a Redis to do it by."""
+        url, settings = redis_url(self._settings), self._settings
+        if url is not None:
+            from gateway.tenancy.quotas.reconciliation import Reconciler  # noqa: PLC0415 - its import takes 0.3 s
+            from gateway.usage.copying import UsageCopies  # noqa: PLC0415 - as above
+
+            self._keep(Reconciler(url, self._accounts, settings.quota_key).run())
+            self._keep(UsageCopies(url, settings.usage).run())
+
+    def _renew_table(self) -> None:
+        self._table = self._generations.table(self._members.directory)
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs something beside the calls."""
@@ -139,23 +170,12 @@ class Gateway:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _add_services(self, server: grpc.aio.Server) -> None:
-        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(self._reflection, server)
+    def _caller_of(self, sender: Sender) -> str:
+        return self._members.directory.caller_of(sender.api_key, sender.certificate, sender.authorization)
 
-    async def _watch_tenants(self, seen: Fingerprint) -> None:
-        async for _ in changes(self._settings.tenants, seen, self._settings.watch_seconds):
-            try:
-                read = read_tenants(self._settings.tenants)
-                self._tenants = open_directory(read.tenants, behind_edge=self._settings.behind_edge)
-            except ConfigurationError as error:
-                log.error("tenants stay as they were", reason=error.message)
-                continue
-            except Exception:
-                log.exception("tenants stay as they were")
-                continue
-            self._table = self._generations.table(self._tenants)
-            log.info("tenants read again", tenants=len(read.tenants))
+    def _add_services(self, server: grpc.aio.Server) -> None:
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(self._reflection, server)
 
     async def _watch_catalog(self, seen: Fingerprint) -> None:
         news = self._store.news if self._store is not None else None
@@ -186,8 +206,9 @@ class Gateway:
 
     async def _swap(self) -> None:
         live = self._generations.live
-        self._table = self._generations.table(self._tenants)
-        self._reflection.report(live.contracts.pool, live.services())
+        self._renew_table()
+        methods = ((method.path, method.serving.model) for method in live.contracts.methods)
+        self._reflection.report(live.contracts.pool, methods)
         await self._report_health()
 
     async def _report_health(self) -> None:
@@ -196,7 +217,7 @@ class Gateway:
         models = {name: self.lanes.ready(model.champion.version) for name, model in live.snapshot.models.items()}
         versions = {health_name(version): self.lanes.ready(version) for version in live.snapshot.versions()}
         missing = dict.fromkeys(live.missing, False)
-        await self._health.report(names | live.services() | models | versions | missing)
+        await self._health.report(names | live.services(), models | versions | missing)
 
 
 async def serve(settings: Settings) -> None:
@@ -208,6 +229,8 @@ async def serve(settings: Settings) -> None:
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, take_signal, stopping, loop)
+    calm_collector()
+    sys.setswitchinterval(SWITCH_SECONDS)
     gateway = Gateway(settings)
     await gateway.start()
     calm_collector()
@@ -241,11 +264,25 @@ def open_store(settings: Settings) -> "RedisCatalog | None":
     Raises:
         ConfigurationError: The URL is not valid.
     """
-    if settings.redis_url is None or not settings.redis_url.get_secret_value():
+    url = redis_url(settings)
+    if url is None:
         return None
     from gateway.catalog.redis import RedisCatalog  # noqa: PLC0415 - its import takes 0.3 s
 
-    return RedisCatalog(settings.redis_url.get_secret_value(), settings.catalog_key, settings.watch_seconds)
+    return RedisCatalog(url, settings.catalog_key, settings.watch_seconds)
+
+
+def redis_url(settings: Settings) -> str | None:
+    """Returns the URL of Redis, if there is one."""
+    return (settings.redis_url.get_secret_value() or None) if settings.redis_url else None
+
+
+def tls_of(settings: Settings) -> Tls | None:
+    """Returns the files of TLS, if there are any."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    client_ca = settings.tls_client_ca
+    return Tls(settings.tls_certificate, settings.tls_key, client_ca, require_client=client_ca is not None)
 
 
 def chosen(choices: Mapping[str, Choice], setting: str, name: str) -> Choice:

@@ -83,6 +83,10 @@ class Overloaded(GatewayError):
         self.retry_after_ms = retry_after_ms
 
 
+class TooLarge(GatewayError):
+    """The caller must send less in one call; to wait does not help."""
+
+
 class DeadlineExceeded(GatewayError):
     """The caller must allow more time."""
 

@@ -3,14 +3,20 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from gateway.errors import InvalidRequest
 from gateway.types import Arm, Call, Model, ModelVersion, Policy, Priority, Response, Statistics, Tensors
 
 
 class Tenant(Protocol):
-    """Who calls."""
+    """Who calls. As a context manager, one of its calls that is under way: it ends with the context."""
+
+    def __enter__(self) -> Self:
+        """Goes on with a call that was admitted."""
+
+    def __exit__(self, kind: object, error: object, traceback: object, /) -> None:
+        """Ends it."""
 
     @property
     def name(self) -> str:
@@ -24,25 +30,70 @@ class Tenant(Protocol):
     def priority(self) -> Priority:
         """Best class that its calls can get."""
 
+    @property
+    def may_pin(self) -> bool:
+        """Says whether the tenant may pin a version of a model."""
+
     def may_call(self, model: str) -> bool:
         """Says whether the tenant's policy names the model."""
+
+    def may_use(self, path: str) -> bool:
+        """Says whether the tenant's policy names the method at a path, or its service."""
+
+    def check(self, call: Call) -> None:
+        """Lets a call of the tenant pass to its method.
+
+        Raises:
+            PermissionDenied: The tenant may not call the method, or not in this way.
+            TooLarge: The message is larger than the tenant may send.
+        """
+
+    def take_rows(self, rows: int) -> None:
+        """Counts the rows of a call.
+
+        Raises:
+            InvalidRequest: They are more than the tenant may send at once.
+            Overloaded: They are more than it may send over time.
+        """
+
+    def charge(self, model: str, rows: int, backend_seconds: float) -> None:
+        """Writes down that a call was answered."""
 
 
 class Admission(Protocol):
     """Knows the callers."""
 
-    def admit(self, call: Call) -> Tenant:
+    def identify(self, call: Call) -> Tenant:
         """Tells who calls.
 
         Raises:
-            Unauthenticated: The call has no key, or one that is not known.
+            Unauthenticated: The call's credentials are missing, not valid, or those of several tenants.
         """
 
-    def authorise(self, tenant: Tenant, model: str) -> None:
-        """Lets the call pass to the model.
+    def admit(self, call: Call, *, again: bool = False) -> Tenant:
+        """Lets a call in, and counts it: it is under way until the tenant's context ends.
+
+        Args:
+            call: The call.
+            again: Whether it was admitted before, and only goes on in another way.
 
         Raises:
-            PermissionDenied: The tenant's policy does not name the model.
+            Unauthenticated: As of `identify`.
+            PermissionDenied: The tenant may not call the method, or not in this way.
+            TooLarge: The message is larger than the tenant may send.
+            Overloaded: The tenant makes more calls than it may.
+        """
+
+    def authorise(self, tenant: Tenant, model: str, version: str = "") -> None:
+        """Lets the call pass to the model.
+
+        Args:
+            tenant: Who calls.
+            model: Registered name.
+            version: The version that the caller pins, or an empty string.
+
+        Raises:
+            PermissionDenied: The tenant may not call the model, whether or not there is one, or not pin a version.
         """
 
 
@@ -158,8 +209,8 @@ class Batcher(Backend, Protocol):
             GatewayError: Whatever else the backend raises.
         """
 
-    def statistics(self, version: ModelVersion) -> Statistics:
-        """Returns what a loaded version has done."""
+    def statistics(self, version: ModelVersion, tenant: str | None = None) -> Statistics:
+        """Returns what a loaded version has done for a tenant, or for all of them."""
 
 
 NOTHING_LEFT_OUT: Mapping[int, InvalidRequest] = MappingProxyType({})

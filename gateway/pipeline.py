@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from gateway.errors import Decoupled
@@ -24,32 +25,41 @@ class Pipeline:
         Raises:
             GatewayError: The call is refused or failed; the error says what to change.
         """
-        tenant, request, arm = self._address(method, call)
-        if self.lanes.streams(arm.version):
-            raise Decoupled
-        inputs, left_out = method.rows(request, arm)
-        priority = tenant.priority if call.priority is None else max(tenant.priority, call.priority)
-        outputs = await self.lanes.infer(arm.version, inputs, call.deadline, tenant.name, priority)
-        return method.answer(request, left_out, outputs, arm)
+        with self.tenants.admit(call) as tenant:
+            request, arm = self._address(method, call, tenant)
+            if self.lanes.streams(arm.version):
+                raise Decoupled
+            inputs, left_out = method.rows(request, arm)
+            tenant.take_rows(inputs.rows)
+            priority = tenant.priority if call.priority is None else max(tenant.priority, call.priority)
+            outputs = await self.lanes.infer(arm.version, inputs, call.deadline, tenant.name, priority)
+            answer = method.answer(request, left_out, outputs, arm)
+            tenant.charge(arm.version.model, inputs.rows, outputs.seconds)
+            return answer
 
     async def stream(self, method: StreamMethod, call: Call) -> AsyncGenerator[bytes, None]:
         """Answers one call of a model that sends several responses, with each as it comes.
 
+        `answer` has refused the call as `Decoupled` before, and has counted it.
+
         Raises:
             GatewayError: The call is refused or failed; no more responses come.
         """
-        _, request, arm = self._address(method, call)
-        inputs, _ = method.rows(request, arm)
-        async with aclosing(self.lanes.stream(arm.version, inputs, call.deadline)) as responses:
-            async for response in responses:
-                if response.failure is not None and call.ends_on_failure:
-                    raise response.failure
-                yield method.respond(request, response, arm)
+        with self.tenants.admit(call, again=True) as tenant:
+            request, arm = self._address(method, call, tenant)
+            inputs, _ = method.rows(request, arm)
+            tenant.take_rows(inputs.rows)
+            began = perf_counter()
+            async with aclosing(self.lanes.stream(arm.version, inputs, call.deadline)) as responses:
+                async for response in responses:
+                    if response.failure is not None and call.ends_on_failure:
+                        raise response.failure
+                    yield method.respond(request, response, arm)
+            tenant.charge(arm.version.model, inputs.rows, perf_counter() - began)
 
-    def _address(self, method: Method, call: Call) -> tuple[Tenant, Any, Arm]:
-        """Reads a call; tells whose it is, and the arm that answers it."""
-        tenant = self.tenants.admit(call)
+    def _address(self, method: Method, call: Call, tenant: Tenant) -> tuple[Any, Arm]:
+        """Reads a call; returns its request, and the arm that answers it."""
         request = method.parse(call.message)
         model, version = method.target(request)
-        self.tenants.authorise(tenant, model)
-        return tenant, request, self.routes.choose(model, version)
+        self.tenants.authorise(tenant, model, version)
+        return request, self.routes.choose(model, version)

@@ -58,6 +58,25 @@ class Settings(BaseSettings):
         description="Folder of further descriptor sets (*.binpb), served beside the built-in contracts.",
     )
     tenants: Path = Field(Path("var/tenants.yaml"), description="Tenants, their hashed keys and policies.")
+    usage: Path = Field(Path("var/usage"), description="Folder in which is written down what tenants have used.")
+    metrics_listen: str = Field(
+        "", description="Address, host:port, at which Prometheus reads what tenants have used; none if empty."
+    )
+    quota_key: str = Field(
+        "gapura:quota", min_length=1, description="Prefix of the keys in Redis by which gateways share tenants' quotas."
+    )
+    quota_shares: int = Field(
+        1,
+        ge=1,
+        description="Gateways among which tenants' quotas are divided while Redis does not tell how many there are.",
+    )
+    tls_certificate: Path | None = Field(
+        None, description="Certificate chain of the grpcio listener, PEM; TLS if it is set."
+    )
+    tls_key: Path | None = Field(None, description="Private key of the certificate, PEM.")
+    tls_client_ca: Path | None = Field(
+        None, description="Authorities of client certificates, PEM: callers have to show one, and are known by it."
+    )
     max_message_mib: int = Field(128, ge=1, le=1024, description="Largest message accepted, in MiB.")
     queue_rows: int = Field(16_384, ge=1, description="Rows that may wait for one model version.")
     nodes: Addresses = Field((), description="Triton nodes, host or host:port, separated by commas.")
@@ -89,6 +108,10 @@ class Settings(BaseSettings):
                 "GAPURA_BEHIND_EDGE=true believes whoever can connect: it needs GAPURA_LISTENER=native, "
                 "GAPURA_LISTEN=unix:/path, and no GAPURA_TRUSTED_NETWORK"
             )
+        if self.tls_certificate is None and (self.tls_key or self.tls_client_ca):
+            raise ValueError("GAPURA_TLS_KEY and GAPURA_TLS_CLIENT_CA need GAPURA_TLS_CERTIFICATE: set it too")
+        if self.tls_certificate is not None and (self.tls_key is None or self.listener != "grpcio"):
+            raise ValueError("GAPURA_TLS_CERTIFICATE needs GAPURA_TLS_KEY, and GAPURA_LISTENER=grpcio")
         return self
 
 

@@ -1,5 +1,6 @@
 """Values that pass between the stages."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
@@ -153,12 +154,14 @@ class Tensors(NamedTuple):
         shapes: Shape of one row of each tensor.
         data: Elements of each tensor, row-major, little-endian; BYTES elements behind their 4-byte length.
         terms: What is wanted of the model, for inputs. Outputs of inputs whose terms name some are those alone.
+        seconds: How long the backend took, for outputs of a lane: a call's part of its batch, by rows.
     """
 
     rows: int
     shapes: tuple[tuple[int, ...], ...]
     data: tuple[Buffer, ...]
     terms: Terms = PLAIN
+    seconds: float = 0.0
 
 
 class Response(NamedTuple):
@@ -182,7 +185,10 @@ class Call(NamedTuple):
         deadline: When the caller stops waiting, in seconds of the event loop's clock.
         ends_on_failure: Whether a model's failure is to end the caller's stream.
         priority: Class that the caller asks for; None for that of its tenant, which is the best that it can get.
-        certificate: What the metadata say of the caller's certificate: true only if a trusted edge has written it.
+        certificate: What is said of the caller's certificate: true only if a trusted edge has written it.
+        authorization: The caller's `authorization`, such as `Bearer ` and a token, if it sent one.
+        path: `/package.Service/Method`.
+        rest: Whether it came over REST.
     """
 
     message: bytes
@@ -191,6 +197,9 @@ class Call(NamedTuple):
     ends_on_failure: bool = False
     priority: Priority | None = None
     certificate: str | None = None
+    authorization: str | None = None
+    path: str = ""
+    rest: bool = False
 
 
 @dataclass(slots=True)
@@ -208,13 +217,14 @@ class Timing:
 
 @dataclass(slots=True)
 class Statistics:
-    """What a model version has done since it was loaded: exact, and read without stopping it.
+    """What a model version has done since it was loaded, for all tenants or for one: exact, read without stopping it.
 
     Attributes:
         succeeded: Calls that got an answer, from their arrival in the lane.
         failed: Calls that got an error, or that nobody awaited any more.
         queued: Time that answered calls spent waiting for their batch.
-        computed: Batches that the backend answered.
+        computed: Batches that the backend answered. Of one that several tenants share, each has its own rows and the
+            part of the time that falls to them: batches of tenants add up to more than all, rows and seconds do not.
         rows: Rows of those batches.
         batch_sizes: The same batches by their number of rows.
         last_call: When the latest call came, in seconds since 1970; 0 before the first.
@@ -229,7 +239,7 @@ class Statistics:
     queued: Timing = field(default_factory=Timing)
     computed: Timing = field(default_factory=Timing)
     rows: int = 0
-    batch_sizes: dict[int, Timing] = field(default_factory=dict)
+    batch_sizes: defaultdict[int, Timing] = field(default_factory=lambda: defaultdict(Timing))
     last_call: float = 0.0
     expired: int = 0
     cancelled: int = 0

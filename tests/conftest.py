@@ -58,6 +58,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
         "GAPURA_REPOSITORY": str(repository),
         "GAPURA_CATALOG": str(catalog),
         "GAPURA_TENANTS": str(var / "tenants.yaml"),
+        "GAPURA_USAGE": str(var / "usage"),
         "GAPURA_MLFLOW_URI": mlflow_uri,
     }
     for command in (["train", "team3/credit_scoring"], ["publish"]):

@@ -93,4 +93,5 @@ def environment_of(folder: Path, node: str) -> dict[str, str]:
         "GAPURA_CATALOG": str(folder / "catalog.binpb"),
         "GAPURA_CONTRACTS": str(folder / "contracts"),
         "GAPURA_TENANTS": str(folder / "tenants.yaml"),
+        "GAPURA_USAGE": str(folder / "usage"),
     }

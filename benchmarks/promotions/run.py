@@ -92,6 +92,7 @@ def _settings(folder: Path, nodes: Sequence[str]) -> dict[str, str]:
         "GAPURA_CATALOG": str(folder / "catalog/catalog.binpb"),
         "GAPURA_CONTRACTS": str(folder / "contracts"),
         "GAPURA_TENANTS": str(folder / "tenants.yaml"),
+        "GAPURA_USAGE": str(folder / "usage"),
         "GAPURA_FREEZE": str(folder / "freeze.yaml"),
         "GAPURA_MLFLOW_URI": f"sqlite:///{folder / 'mlflow.db'}",
         "GAPURA_HANDOVER_SECONDS": str(HANDOVER_SECONDS),

@@ -1,122 +1,151 @@
-"""`gapura tenants`: who may call."""
+"""`gapura tenants`: who may call, what and how much."""
 
-import os
-from pathlib import Path
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
 
+from gateway.commands.tenant_changes import add, revoke, rotate
 from gateway.errors import ConfigurationError
-from gateway.types import PRIORITIES
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
+    from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
+
+SOON = timedelta(days=14)
 
 
 @click.group()
 def tenants() -> None:
-    """Add and list tenants."""
+    """Say who may call, what and how much."""
 
 
-@tenants.command()
-@click.argument("name")
-@click.option(
-    "--models", "globs", multiple=True, required=True, help="Models it may call, such as 'team3_*'; repeatable."
-)
-@click.option(
-    "--operator", is_flag=True, help="It may also load and unload its models, and change settings of the servers."
-)
-@click.option(
-    "--priority",
-    type=click.Choice(list(PRIORITIES)),
-    default="normal",
-    show_default=True,
-    help="Whose calls go first where calls wait.",
-)
-@click.option("--key-file", type=click.Path(path_type=Path), help="Write the key here instead of printing it.")
-@click.option(
-    "--certificate",
-    "certificates",
-    multiple=True,
-    help="Name of its TLS certificate, known behind the protected edge: a URI, a DNS name or CN=name; repeatable.",
-)
-@click.option("--no-key", is_flag=True, help="Make no key: the tenant is known by its certificate.")
-def add(  # noqa: PLR0913 - an option each
-    name: str,
-    globs: tuple[str, ...],
-    priority: str,
-    key_file: Path | None,
-    certificates: tuple[str, ...],
-    *,
-    operator: bool,
-    no_key: bool,
-) -> None:
-    """Add tenant NAME, or give it one more key.
-
-    The key is shown once: only its salted hash is kept. A tenant that exists gets the new key and the certificates
-    beside its others, and the models and rights given here.
-    """
-    from pydantic import ValidationError
-
-    from gateway.settings import read_settings
-    from gateway.tenancy.keys import new_key
-    from gateway.tenancy.policies import KeyEntry, TenantPolicy, changing_tenants
-
-    key, hashed = new_key()
-    try:
-        with changing_tenants(read_settings().tenants) as known:
-            before = known.get(name)
-            keys = before.keys if before else ()
-            known[name] = TenantPolicy(
-                name=name,
-                models=globs,
-                operator=operator,
-                priority=PRIORITIES[priority],
-                keys=keys if no_key else (*keys, KeyEntry.of(hashed)),
-                certificates=tuple(dict.fromkeys((*(before.certificates if before else ()), *certificates))),
-            )
-            if not no_key:
-                hand_over(key, key_file)
-    except ConfigurationError as error:
-        raise click.ClickException(error.message) from error
-    except ValidationError as error:
-        raise click.BadParameter(fault_of(error, name)) from error
+for command in (add, rotate, revoke):
+    tenants.add_command(command)
 
 
 @tenants.command("list")
-def show() -> None:
-    """List tenants: the models that they may call, the ids of their keys, and their priority."""
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def show(form: str) -> None:
+    """List tenants: what they may call, their limits, and the ids of their keys."""
+    known = read().tenants
+    if form == "json":
+        secret = {"keys": {"__all__": {"salt", "sha256"}}}
+        click.echo(json.dumps([tenant.model_dump(mode="json", exclude=secret) for tenant in known], indent=2))
+        return
+    now = datetime.now(UTC)
+    for tenant in known:
+        click.echo("  ".join((tenant.name, *described(tenant, now))))
+
+
+@tenants.command()
+@click.argument("name", required=False)
+@click.option("--model", help="Says whether tenant NAME may call this model.")
+@click.option(
+    "--method", help="Says whether it may call this method, such as erpml.finance.v1.CreditService/ScoreCredit."
+)
+def check(name: str | None, model: str | None, method: str | None) -> None:
+    """Check the tenants file; or whether tenant NAME may call a model or a method.
+
+    It exits with 1 where the file is not valid, the keys of an issuer cannot be read, or the answer is no.
+    """
+    content = read()
+    if bool(name) != bool(model or method):
+        raise click.UsageError("give NAME and --model or --method, or none of them")
+    if name:
+        check_rights(content, name, model, method)
+        return
+    faults = list(unread_issuers(content))
+    for told in (*faults, *remarks(content, datetime.now(UTC))):
+        click.echo(told)
+    live = sum(key.is_live(datetime.now(UTC)) for tenant in content.tenants for key in tenant.keys)
+    click.echo(f"{len(content.tenants)} tenants, {live} live keys, {len(content.issuers)} issuers")
+    if faults:
+        raise SystemExit(1)
+
+
+def check_rights(content: "Tenants", name: str, model: str | None, method: str | None) -> None:
+    """Says whether a tenant may call a model or a method."""
+    from gateway.tenancy.directory import open_directory
+
+    tenant = open_directory(content).tenants.get(name)
+    if tenant is None:
+        raise click.BadParameter(f"there is no tenant {name!r}; see `gapura tenants list`")
+    answers = []
+    if model:
+        answers.append((model, tenant.may_call(model)))
+    if method:
+        answers.append((method, tenant.may_use("/" + method.removeprefix("/"))))
+    for what, may in answers:
+        click.echo(f"{name} {'may' if may else 'may not'} call {what}")
+    if not all(may for _, may in answers):
+        raise SystemExit(1)
+
+
+def read() -> "Tenants":
+    """Reads the tenants file."""
     from gateway.settings import read_settings
-    from gateway.tenancy.policies import read_tenants
+    from gateway.tenancy.file import TenantsFile
 
     try:
-        known = read_tenants(read_settings().tenants).tenants
+        return TenantsFile(read_settings().tenants).read()
     except ConfigurationError as error:
         raise click.ClickException(error.message) from error
-    for tenant in known:
-        rights = "  operator" if tenant.operator else ""
-        rights += f"  priority {tenant.priority.name.lower()}"
-        rights += "".join(f"  certificate {name}" for name in tenant.certificates)
-        keys = " ".join(key.id for key in tenant.keys)
-        click.echo(f"{tenant.name}  models {' '.join(tenant.models)}  keys {keys}{rights}")
 
 
-def fault_of(error: "ValidationError", name: str) -> str:
-    """Says which argument is not valid, and what it should be."""
-    place = error.errors(include_input=False, include_url=False)[0]["loc"]
-    if "certificates" in place:
-        return "a certificate has a name of 1 to 255 characters, and no other tenant has the same"
-    return f"{name!r} is not a tenant name: use a-z, 0-9, - and _"
+def unread_issuers(content: "Tenants") -> Iterator[str]:
+    """Says of which issuers the keys cannot be read."""
+    from gateway.tenancy.jwks import fetch, parse
+
+    for issuer in content.issuers:
+        try:
+            parse(fetch(issuer.jwks))
+        except ConfigurationError as error:
+            yield f"issuer {issuer.issuer}: {error.message}"
 
 
-def hand_over(key: str, key_file: Path | None) -> None:
-    """Prints a key, or writes it to a file that only its owner may read."""
-    if key_file is None:
-        click.echo(key)
-        return
-    key_file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    os.fchmod(descriptor, 0o600)  # a file that was there keeps its mode
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"{key}\n")
-    click.echo(f"key written to {key_file}")
+def remarks(content: "Tenants", now: datetime) -> Iterator[str]:
+    """Says what of the file may not be what was meant."""
+    for tenant in content.tenants:
+        live = [key for key in tenant.keys if key.is_live(now)]
+        if not (live or tenant.certificates or tenant.tokens):
+            yield f"{tenant.name}: it cannot call, since it has no live key, certificate or token"
+        if not tenant.models:
+            yield f"{tenant.name}: it may call no model"
+        for key in live:
+            if key.expires_at is not None and key.expires_at < now + SOON:
+                yield f"{tenant.name}: key {key.id} expires at {moment(key.expires_at)}; `gapura tenants rotate`"
+
+
+def described(tenant: "TenantPolicy", now: datetime) -> Iterator[str]:
+    """Says what a tenant may do, and by what it is known."""
+    yield f"models {' '.join(tenant.models)}"
+    if tenant.services != ("*",):
+        yield f"services {' '.join(tenant.services)}"
+    yield f"keys {' '.join(state_of(key, now) for key in tenant.keys)}"
+    if tenant.operator:
+        yield "operator"
+    yield f"priority {tenant.priority.name.lower()}"
+    for field in ("calls_per_second", "rows_per_second", "concurrency", "max_message_bytes", "max_batch_rows"):
+        if (limit := getattr(tenant, field)) is not None:
+            yield f"{field.replace('_', ' ')} {limit:g}"
+    for told, is_so in (("no pins", not tenant.pins), ("no REST", not tenant.rest)):
+        if is_so:
+            yield told
+    yield from (f"certificate {name}" for name in tenant.certificates)
+    yield from (f"token {token.issuer} {token.subject}" for token in tenant.tokens)
+
+
+def state_of(key: "KeyEntry", now: datetime) -> str:
+    """Names a key, and says if it is not taken for ever."""
+    if key.revoked_at is not None:
+        return f"{key.id} (revoked {moment(key.revoked_at)})"
+    if key.expires_at is not None:
+        return f"{key.id} ({'expires' if key.is_live(now) else 'expired'} {moment(key.expires_at)})"
+    return key.id
+
+
+def moment(time: datetime) -> str:
+    """Writes a time."""
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -15,6 +15,11 @@ from gateway.interfaces import Endpoint, StreamEndpoint
 from gateway.types import PRIORITIES, Call, Priority
 
 API_KEY, PRIORITY, CERTIFICATE = "x-api-key", "x-priority", "x-forwarded-client-cert"
+AUTHORIZATION = "authorization"
+
+# Envoy's transcoder says here what a REST call was; a caller that says it itself has fewer rights for that.
+ORIGINAL_PATH = "x-envoy-original-path"
+LOOKED_AT = frozenset({API_KEY, PRIORITY, CERTIFICATE, AUTHORIZATION, ORIGINAL_PATH})
 FAILURE_ENDS = "triton_grpc_error"
 MOST_IN_FLIGHT = 16_384
 RETRY_AFTER_MS = 200
@@ -85,30 +90,34 @@ class Sender(NamedTuple):
         api_key: Its key, if it sent one.
         priority: Name of the class that it asks for, if it asks.
         certificate: What is said of its certificate, by the edge or by itself.
+        authorization: Its `authorization`, if it sent one.
+        rest: Whether the call came over REST.
     """
 
     api_key: str | None = None
     priority: str | None = None
     certificate: str | None = None
+    authorization: str | None = None
+    rest: bool = False
 
 
 def read_sender(metadata: Iterable[tuple[str, Any]]) -> Sender:
     """Finds what the gateway looks at in metadata: pairs, of which the first of a name counts."""
-    api_key = priority = certificate = None
+    found = dict[str, Any]()
     for name, value in metadata:
-        if name == API_KEY and api_key is None:
-            api_key = value
-        elif name == PRIORITY and priority is None:
-            priority = value
-        elif name == CERTIFICATE and certificate is None:
-            certificate = value
-    return Sender(api_key, priority, certificate)
+        if name in LOOKED_AT and name not in found:
+            found[name] = value
+    if len(found) == 1 and API_KEY in found:
+        return Sender(found[API_KEY])
+    key, asked, certificate, authorization = map(found.get, (API_KEY, PRIORITY, CERTIFICATE, AUTHORIZATION))
+    return Sender(key, asked, certificate, authorization, ORIGINAL_PATH in found)
 
 
-def read_call(message: bytes, sender: Sender, remaining: float | None, now: float) -> Call:
+def read_call(path: str, message: bytes, sender: Sender, remaining: float | None, now: float) -> Call:
     """Takes what the stages need of a call.
 
     Args:
+        path: `/package.Service/Method`.
         message: The request.
         sender: Who sent it.
         remaining: Seconds until the caller stops waiting, or None.
@@ -120,10 +129,10 @@ def read_call(message: bytes, sender: Sender, remaining: float | None, now: floa
     """
     if remaining is not None and remaining <= 0:
         raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline had passed when the call arrived; allow more time")
-    api_key, asked, certificate = sender
+    api_key, asked, certificate, authorization, rest = sender
     priority = None if asked is None else read_priority(asked)
     deadline = None if remaining is None else now + remaining
-    return Call(message, api_key, deadline, priority=priority, certificate=certificate)
+    return Call(message, api_key, deadline, False, priority, certificate, authorization, path, rest)  # noqa: FBT003 - its fields in order, half the time
 
 
 def read_priority(name: str) -> Priority:

@@ -36,5 +36,6 @@ async def refuse(pipeline: Pipeline, reason: ContractError, call: Call) -> bytes
         PermissionDenied: The caller may not call the method's model.
         Unavailable: Otherwise.
     """
-    pipeline.tenants.authorise(pipeline.tenants.admit(call), reason.metadata["model"])
+    with pipeline.tenants.admit(call) as tenant:
+        pipeline.tenants.authorise(tenant, reason.metadata["model"])
     raise Unavailable(reason.reason, reason.message, **reason.metadata)

@@ -17,6 +17,7 @@ from gateway.errors import (
     NotFound,
     Overloaded,
     PermissionDenied,
+    TooLarge,
     Unauthenticated,
     Unavailable,
     Unimplemented,
@@ -43,6 +44,7 @@ CODES: dict[type[GatewayError], grpc.StatusCode] = {
     Unimplemented: grpc.StatusCode.UNIMPLEMENTED,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    TooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     ModelFailed: grpc.StatusCode.INTERNAL,
 }
@@ -55,7 +57,7 @@ def wire_status(error: GatewayError) -> WireStatus:
     return written(error)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def wire_overload(reason: str, message: str, retry_after_ms: int, *metadata: tuple[str, str]) -> WireStatus:
     """Returns the same of a refusal for too much load: packed once, 20 µs, for all that are alike."""
     return written(Overloaded(reason, message, retry_after_ms=retry_after_ms, **dict(metadata)))

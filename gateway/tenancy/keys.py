@@ -39,4 +39,4 @@ def parse_key(key: str) -> tuple[str, str]:
 
 def hash_secret(secret: str, salt: bytes) -> bytes:
     """Returns the salted hash of a secret."""
-    return hashlib.sha256(salt + secret.encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(salt + secret.encode("utf-8", "surrogatepass")).digest()

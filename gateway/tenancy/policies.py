@@ -1,28 +1,15 @@
-"""The tenants file: each tenant's hashed keys and the models that it may call."""
+"""What is written of a tenant: how it proves who it is, what it may call, and how much."""
 
-import fcntl
-import os
-import re
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated
 
-import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    PlainSerializer,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 
-from gateway.errors import ConfigurationError
+from gateway.tenancy.issuers import TokenIssuer
 from gateway.tenancy.keys import HashedKey
+from gateway.tenancy.quotas.limits import Limits
 from gateway.types import PRIORITIES, Priority
 
 
@@ -39,12 +26,19 @@ def read_priority(value: object) -> Priority:
     return PRIORITIES[value]
 
 
+def read_list(value: object) -> object:
+    """Takes a list; an entry without one, `tenants:` say, has none."""
+    return () if value is None else value
+
+
 Hex = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2})+$")]
 PriorityName = Annotated[
     Priority, BeforeValidator(read_priority), PlainSerializer(lambda priority: priority.name.lower(), return_type=str)
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 CertificateName = Annotated[str, StringConstraints(pattern=r"^\S(.{0,253}\S)?$")]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
 
 
 class Strict(BaseModel):
@@ -54,20 +48,54 @@ class Strict(BaseModel):
 
 
 class KeyEntry(Strict):
-    """What is kept of an API key, in hexadecimal."""
+    """What is kept of an API key, in hexadecimal.
+
+    Attributes:
+        id: Finds the key; it is a part of it.
+        salt: Goes before the secret.
+        sha256: Digest of both.
+        created_at: When it was made.
+        expires_at: From when on it is not taken any more.
+        revoked_at: When it was revoked; it is not taken any more.
+    """
 
     id: Hex
     salt: Hex
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    created_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+    revoked_at: AwareDatetime | None = None
 
     @classmethod
-    def of(cls, key: HashedKey) -> "KeyEntry":
+    def of(cls, key: HashedKey, created_at: datetime | None = None, expires_at: datetime | None = None) -> "KeyEntry":
         """Writes a key down."""
-        return cls(id=key.key_id, salt=key.salt.hex(), sha256=key.sha256.hex())
+        return cls(
+            id=key.key_id,
+            salt=key.salt.hex(),
+            sha256=key.sha256.hex(),
+            created_at=created_at,
+            expires_at=expires_at,
+        )
 
     def hashed(self) -> HashedKey:
         """Reads the key."""
         return HashedKey(self.id, bytes.fromhex(self.salt), bytes.fromhex(self.sha256))
+
+    def is_live(self, now: datetime) -> bool:
+        """Says whether the key is taken at a time."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+class TokenSubject(Strict):
+    """Whose bearer tokens are the tenant's.
+
+    Attributes:
+        issuer: Who signs them; it stands in the file's `issuers`.
+        subject: What its claim says, exactly.
+    """
+
+    issuer: str
+    subject: Annotated[str, StringConstraints(min_length=1)]
 
 
 class TenantPolicy(Strict):
@@ -76,85 +104,76 @@ class TenantPolicy(Strict):
     Attributes:
         name: Unique name.
         models: Globs over registered model names, such as `team3_*`.
+        services: Globs over services, such as `erpml.finance.*`, or methods, `erpml.finance.v1.CreditService/Score*`.
+            Health and reflection, which show a tenant only its own, are for all.
+        pins: Whether it may pin a version of a model.
+        rest: Whether it may call over REST.
         operator: Whether it may load and unload those models too, and change settings of the servers.
         priority: `high`, `normal` or `low`: who goes first where calls wait.
-        keys: Keys that are live; two while one replaces the other.
+        calls_per_second: Calls that it may make, over time, all gateways together.
+        rows_per_second: Rows that they may have.
+        burst_seconds: Calls and rows of how many seconds it may send at once.
+        concurrency: Calls that it may have under way at once.
+        max_message_bytes: Largest request.
+        max_batch_rows: Most rows of one call.
+        feature_views: Globs over the feature views that it may read.
+        keys: What is kept of its API keys; two are live while one replaces the other.
         certificates: Names of its certificates: a URI, a DNS name, or `CN=` and the common name.
+        tokens: Whose bearer tokens are its own.
     """
 
     name: Name
     models: tuple[str, ...]
+    services: tuple[str, ...] = ("*",)
+    pins: bool = True
+    rest: bool = True
     operator: bool = False
     priority: PriorityName = Priority.NORMAL
+    calls_per_second: Rate | None = None
+    rows_per_second: Rate | None = None
+    burst_seconds: Rate = 0.5
+    concurrency: Count | None = None
+    max_message_bytes: Count | None = None
+    max_batch_rows: Count | None = None
+    feature_views: tuple[str, ...] = ("*",)
     keys: tuple[KeyEntry, ...] = ()
     certificates: tuple[CertificateName, ...] = ()
+    tokens: tuple[TokenSubject, ...] = ()
+
+    def limits(self) -> Limits:
+        """Returns what it may use over time."""
+        return Limits(self.calls_per_second, self.rows_per_second, self.burst_seconds, self.concurrency)
 
 
-class TenantsFile(Strict):
-    """The whole file."""
+class Tenants(Strict):
+    """The whole file.
 
-    tenants: tuple[TenantPolicy, ...] = ()
-
-    @model_validator(mode="after")
-    def _unique(self) -> "TenantsFile":
-        names = [tenant.name for tenant in self.tenants]
-        ids = [key.id for tenant in self.tenants for key in tenant.keys]
-        certificates = [name for tenant in self.tenants for name in tenant.certificates]
-        repeated = next(
-            (value for values in (names, ids, certificates) for value, times in Counter(values).items() if times > 1),
-            None,
-        )
-        if repeated is not None:
-            raise ValueError(f"'{repeated}' stands twice")
-        return self
-
-
-def read_tenants(path: Path) -> TenantsFile:
-    """Reads the file.
-
-    Raises:
-        ConfigurationError: The file is missing or not valid; the message names the place.
+    Attributes:
+        issuers: Who signs bearer tokens.
+        tenants: Who may call.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"cannot read {path}: {one_line(error)}") from error
-    try:
-        return TenantsFile.model_validate({} if content is None else content)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigurationError(f"{path}: {place}: {first['msg']}") from error
+
+    issuers: Annotated[tuple[TokenIssuer, ...], BeforeValidator(read_list)] = ()
+    tenants: Annotated[tuple[TenantPolicy, ...], BeforeValidator(read_list)] = ()
 
 
-@contextmanager
-def changing_tenants(path: Path) -> Iterator[dict[str, TenantPolicy]]:
-    """Yields the tenants by name, to be changed, and replaces the file in one step; others who change it wait.
-
-    Raises:
-        ConfigurationError: The file is not valid, or cannot be written. It stays as it was.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.with_name(f".{path.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            known = {tenant.name: tenant for tenant in read_tenants(path).tenants} if path.exists() else {}
-            yield known
-            write_tenants(path, TenantsFile(tenants=tuple(known.values())))
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {error.filename or path}: {error.strerror}") from error
-
-
-def write_tenants(path: Path, content: TenantsFile) -> None:
-    """Replaces the file in one step; only its owner may read it."""
-    descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w") as file:
-        yaml.safe_dump(content.model_dump(mode="json"), file, sort_keys=False)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(scratch).replace(path.resolve())
-
-
-def one_line(error: Exception) -> str:
-    """Returns an error's text without line breaks."""
-    return re.sub(r"\s+", " ", str(error))
+def inconsistency(issuers: Iterable[TokenIssuer], tenants: Iterable[TenantPolicy]) -> str | None:
+    """Says what of a file does not go together, or nothing."""
+    tenants = tuple(tenants)
+    known = [issuer.issuer for issuer in issuers]
+    tokens = [token for tenant in tenants for token in tenant.tokens]
+    for values in (
+        known,
+        (tenant.name for tenant in tenants),
+        (key.id for tenant in tenants for key in tenant.keys),
+        (name for tenant in tenants for name in tenant.certificates),
+    ):
+        for value, times in Counter(values).items():
+            if times > 1:
+                return f"'{value}' stands twice"
+    for token, times in Counter(tokens).items():
+        if times > 1:
+            return f"the subject '{token.subject}' of '{token.issuer}' stands twice"
+        if token.issuer not in known:
+            return f"tokens: the issuer '{token.issuer}' does not stand in `issuers`"
+    return None

@@ -68,14 +68,18 @@ class Deployment:
         )
         return [part for part in state.parts if part.name in names]
 
-    def wait_until_serving(self, service: str) -> State:
+    def wait_until_serving(self, service: str, api_key: str) -> State:
         """Waits until every part is ready and the health of a service is SERVING; returns what runs where.
+
+        Args:
+            service: Full name of the service.
+            api_key: Key of a tenant that may call it.
 
         Raises:
             HubError: The deployment ended, or takes too long.
         """
         state = self._wait_until(lambda state: state.ready)
-        with gapura_client.connect(self.target, timeout_seconds=1.0, options=_IMPATIENT) as channel:
+        with gapura_client.connect(self.target, api_key=api_key, timeout_seconds=1.0, options=_IMPATIENT) as channel:
             health = health_pb2_grpc.HealthStub(channel)
             self._wait_until(lambda _: _is_serving(health, service))
         return state

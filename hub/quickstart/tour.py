@@ -59,7 +59,7 @@ def take_tour(settings: HubSettings, choice: Choice, *, once: bool) -> None:
         with steps.step(f"start the gateway on {choice.listen}"):
             if not own_nodes:
                 deployment.start()
-            state = deployment.wait_until_serving(_SERVICE)
+            state = deployment.wait_until_serving(_SERVICE, _key_of(settings))
         _score(settings, deployment.target, steps)
         click.echo(f"\n{describe(state)}")
         if not once:
@@ -115,14 +115,18 @@ def _add_tenant(settings: HubSettings, say: Say) -> None:
 
 def _score(settings: HubSettings, target: str, steps: Steps) -> None:
     """Makes the calls and shows what came back."""
-    key = settings.var / "api-key"
-    with gapura_client.connect(target, api_key=key.read_text().strip()) as channel:
+    with gapura_client.connect(target, api_key=_key_of(settings)) as channel:
         with steps.step("score applicants that training never saw") as say:
             applicants = _held_out(settings, say)
             say(f"AUC over {len(applicants):,} held-out applicants: {measure_auc(channel, applicants):.4f}")
         shown = pick_mixed(applicants, _SHOWN_OF_EACH)
         Console().print(tabulate(shown, score_one_by_one(channel, shown)))
-    click.echo(explain_calls(shown[0].request, target, key))
+    click.echo(explain_calls(shown[0].request, target, settings.var / "api-key"))
+
+
+def _key_of(settings: HubSettings) -> str:
+    """Returns the key of the tour's tenant."""
+    return (settings.var / "api-key").read_text().strip()
 
 
 def _held_out(settings: HubSettings, say: Say) -> list[Applicant]:

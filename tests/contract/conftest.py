@@ -105,6 +105,7 @@ def gateway(name: str, models: Published, place: Path, settings: Mapping[str, st
         "GAPURA_REPOSITORY": str(models.repository),
         "GAPURA_CATALOG": str(models.catalog),
         "GAPURA_TENANTS": str(place / "tenants.yaml"),
+        "GAPURA_USAGE": str(place / "usage"),
     }
     key, operator = add_tenant(environment, "contract", "*"), add_tenant(environment, "operators", "*", "--operator")
     with serve(environment) as (_, address), target(name, address, key, operator) as opened:

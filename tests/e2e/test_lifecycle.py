@@ -12,7 +12,6 @@ from time import monotonic, sleep
 
 import gapura_client
 import gapura_client.aio
-import grpc
 import pytest
 from erpml.catalog.v1 import catalog_pb2
 from erpml.finance.v1 import credit_service_pb2 as messages
@@ -43,9 +42,9 @@ def copied(published: Published, tmp_path: Path) -> dict[str, str]:
     )
 
 
-def health(address: str, service: str = "") -> int:
+def health(address: str, service: str = "", api_key: str | None = None) -> int:
     """Returns the health of a service."""
-    with grpc.insecure_channel(address) as channel:
+    with gapura_client.connect(address, api_key=api_key) as channel:
         status: int = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service)).status
         return status
 
@@ -152,7 +151,7 @@ def test_without_a_catalog_it_waits_and_serves_as_soon_as_there_is_one(copied: d
         assert refused.value.reason == "MODEL_NOT_SERVED"
         replace(catalog, content)
         eventually(lambda: health(address) == health_pb2.HealthCheckResponse.SERVING)
-        assert health(address, MODEL) == health_pb2.HealthCheckResponse.SERVING
+        assert health(address, MODEL, key) == health_pb2.HealthCheckResponse.SERVING
         assert CreditServiceStub(channel).ScoreCredit(GOOD).prediction.version == 1
 
 

@@ -12,6 +12,7 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
+from gateway.edge.callers import Callers
 from gateway.edge.calls import Traffic
 from gateway.edge.endpoints import Table
 from gateway.edge.grpcio import GrpcioListener
@@ -19,13 +20,29 @@ from gateway.edge.health import Health
 from gateway.edge.native.listener import NativeListener
 from gateway.edge.reflection import Reflection
 from gateway.interfaces import Endpoint, Listener, StreamEndpoint
+from gateway.tenancy.directory import Directory, open_directory
+from gateway.tenancy.keys import new_key
+from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 from gateway.types import Call
 from tests.edge.behind_envoy import EnvoyListener
 
 KINDS: dict[str, Callable[..., Listener]] = {"grpcio": GrpcioListener, "native": NativeListener}
+
+
 EDGES: dict[str, Callable[..., Listener]] = {**KINDS, "envoy": EnvoyListener}
 MOST_BYTES = 1 << 20
 ECHO, HELD, BROKEN, LARGE, STREAM = (f"/test.Edge/{name}" for name in ("Echo", "Held", "Broken", "Large", "Stream"))
+
+
+def known_caller() -> tuple[str, Directory]:
+    """Returns the key of a tenant that may call everything, and the directory that has it."""
+    key, hashed = new_key()
+    policy = TenantPolicy(name="known", models=("*",), keys=(KeyEntry.of(hashed),))
+    return key, open_directory(Tenants(tenants=(policy,)))
+
+
+KEY, DIRECTORY = known_caller()
+CALLERS = Callers(lambda: DIRECTORY)
 
 
 @dataclass(slots=True)
@@ -50,8 +67,8 @@ class Edge:
     kind: str
     traffic: Traffic = field(default_factory=Traffic)
     table: Table = field(default_factory=dict)
-    health: Health = field(default_factory=Health)
-    reflection: Reflection = field(default_factory=Reflection)
+    health: Health = field(default_factory=lambda: Health(CALLERS))
+    reflection: Reflection = field(default_factory=lambda: Reflection(CALLERS))
     listener: Any = None
     channel: Any = None
     address: str = ""
@@ -84,7 +101,7 @@ class Edge:
 
     def services(self, server: grpc.aio.Server) -> None:
         """Adds health and reflection."""
-        health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(self.reflection, server)
 
     async def _echo(self, call: Call) -> bytes:
@@ -123,7 +140,7 @@ async def listening(
     tasks = tasks_of_calls()
     edge = Edge(kind) if most is None else Edge(kind, Traffic(most))
     edge.reflection.report(descriptor_pool.Default(), ())
-    await edge.health.report({"": True})
+    await edge.health.report({"": True}, {})
     listener = EDGES[kind](address, lambda: edge.table, edge.services, MOST_BYTES, edge.traffic, **options)
     edge.listener, edge.address = listener, await listener.start()
     async with grpc.aio.insecure_channel(edge.address) as edge.channel:

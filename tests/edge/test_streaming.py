@@ -7,7 +7,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from gateway.errors import NotFound
-from tests.edge.conftest import STREAM, Edge
+from tests.edge.conftest import KEY, STREAM, Edge
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -47,8 +47,12 @@ async def test_nothing_is_left_of_streams_that_their_callers_cancel(edge: Edge) 
 async def test_health_is_told_to_checks_and_watches(edge: Edge) -> None:
     stub = health_pb2_grpc.HealthStub(edge.channel)
     assert (await stub.Check(health_pb2.HealthCheckRequest())).status == SERVING
-    unknown = await edge.refusal(stub.Check(health_pb2.HealthCheckRequest(service="nobody")))
+    named = health_pb2.HealthCheckRequest(service="nobody")
+    unknown = await edge.refusal(stub.Check(named, metadata=[("x-api-key", KEY)]))
     assert unknown.code() is grpc.StatusCode.NOT_FOUND
+    for metadata in ([], [("x-api-key", f"{KEY}x")]):
+        refused = await edge.refusal(stub.Check(named, metadata=metadata))
+        assert refused.code() is grpc.StatusCode.UNAUTHENTICATED
     watch = stub.Watch(health_pb2.HealthCheckRequest())
     assert (await watch.read()).status == SERVING
     await edge.health.drain()
@@ -59,6 +63,8 @@ async def test_health_is_told_to_checks_and_watches(edge: Edge) -> None:
 async def test_reflection_lists_the_services(edge: Edge) -> None:
     stub = reflection_pb2_grpc.ServerReflectionStub(edge.channel)
     requests = [reflection_pb2.ServerReflectionRequest(list_services="")]
-    answers = [answer async for answer in stub.ServerReflectionInfo(iter(requests))]
+    answers = [answer async for answer in stub.ServerReflectionInfo(iter(requests), metadata=[("x-api-key", KEY)])]
+    refused = await edge.refusal(stub.ServerReflectionInfo(iter(requests)).read())
+    assert refused.code() is grpc.StatusCode.UNAUTHENTICATED
     names = {service.name for service in answers[0].list_services_response.service}
     assert {"grpc.health.v1.Health", "inference.GRPCInferenceService"} <= names

@@ -14,7 +14,7 @@ from gateway.pipeline import Pipeline
 from gateway.routing import Routes
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.keys import new_key
-from gateway.tenancy.policies import KeyEntry, TenantPolicy
+from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 from gateway.testing import FakeLanes
 from gateway.types import Call
 from tests.gateway.models import live, version
@@ -33,7 +33,7 @@ def silent_endpoint(path: str) -> Endpoint:
         for name, (_, hashed) in KEYS.items()
     ]
     compiled = compile_methods(link({}).methods, {}, {}, status_of)
-    pipeline = Pipeline(open_directory(policies), Routes({}), FakeLanes())
+    pipeline = Pipeline(open_directory(Tenants(tenants=tuple(policies))), Routes({}), FakeLanes())
     endpoint = build_table(pipeline, compiled.methods, compiled.refused, ready=True)[path]
     assert isinstance(endpoint, Endpoint)
     return endpoint
@@ -56,7 +56,9 @@ async def test_only_operators_reach_the_servers() -> None:
         TenantPolicy(name=name, models=("*",), operator=name == "operators", keys=(KeyEntry.of(hashed),))
         for name, (_, hashed) in keys.items()
     ]
-    table = build_table(Pipeline(open_directory(policies), Routes({}), backend), {}, {}, ready=True)
+    table = build_table(
+        Pipeline(open_directory(Tenants(tenants=tuple(policies))), Routes({}), backend), {}, {}, ready=True
+    )
     for operation in OPERATIONS:
         endpoint = table[f"/inference.GRPCInferenceService/{operation}"]
         assert isinstance(endpoint, Endpoint)
@@ -72,7 +74,7 @@ async def test_a_tenant_sees_only_its_own_models_in_the_index_and_in_statistics(
     backend.loaded |= {own, foreign}
     policy = TenantPolicy(name="team3", models=("team3_*",), keys=(KeyEntry.of(hashed),))
     routes = Routes({each.model: live(each) for each in (own, foreign)})
-    table = build_table(Pipeline(open_directory([policy]), routes, backend), {}, {}, ready=True)
+    table = build_table(Pipeline(open_directory(Tenants(tenants=(policy,))), routes, backend), {}, {}, ready=True)
     for method, kind, field in LISTINGS:
         endpoint = table[f"/inference.GRPCInferenceService/{method}"]
         assert isinstance(endpoint, Endpoint)
@@ -84,7 +86,9 @@ def operators_table(backend: FakeLanes, *models: str) -> tuple[str, Table]:
     """Returns the key of an operator for some models, and the endpoints."""
     key, hashed = new_key()
     policy = TenantPolicy(name="operators", models=models, operator=True, keys=(KeyEntry.of(hashed),))
-    return key, build_table(Pipeline(open_directory([policy]), Routes({}), backend), {}, {}, ready=True)
+    return key, build_table(
+        Pipeline(open_directory(Tenants(tenants=(policy,))), Routes({}), backend), {}, {}, ready=True
+    )
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -69,7 +69,7 @@ def test_a_deployment_that_ends_early_shows_why(tmp_path: Path, monkeypatch: pyt
     deployment.start()
     try:
         with pytest.raises(HubError, match=r"^the deployment ended with status 1:\n    Error: GAPURA_LISTENER=none"):
-            deployment.wait_until_serving("any")
+            deployment.wait_until_serving("any", "")
     finally:
         deployment.stop()
 

@@ -43,6 +43,7 @@ def compose_workers(
         "GAPURA_BEHIND_EDGE": str(behind),
         "GAPURA_BACKEND": choice.backend,
         "GAPURA_THREADS": str(settings.threads or max(cores() // number, 1)),
+        "GAPURA_QUOTA_SHARES": str(number),
         "TMPDIR": str(sockets),  # what one that is killed leaves there goes with the folder
         **environment,
     }

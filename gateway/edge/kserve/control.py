@@ -52,18 +52,18 @@ class Control:
             InvalidRequest: The bytes are not a request of the operation.
             GatewayError: A server refused.
         """
-        tenant = self._pipeline.tenants.admit(call)
-        if not tenant.operator:
-            raise PermissionDenied(
-                "NOT_AN_OPERATOR",
-                f"tenant '{tenant.name}' is no operator; `gapura tenants add --operator` makes one",
-                tenant=tenant.name,
-            )
-        request = parse_request(OPERATIONS[operation], call.message)
-        if model := getattr(request, "model_name", ""):
-            self._pipeline.tenants.authorise(tenant, model)
-        await asyncio.sleep(0)  # servers are asked with time limits, which need a task
-        return await self._pipeline.lanes.operate(operation, call.message)
+        with self._pipeline.tenants.admit(call) as tenant:
+            if not tenant.operator:
+                raise PermissionDenied(
+                    "NOT_AN_OPERATOR",
+                    f"tenant '{tenant.name}' is no operator; `gapura tenants add --operator` makes one",
+                    tenant=tenant.name,
+                )
+            request = parse_request(OPERATIONS[operation], call.message)
+            if model := getattr(request, "model_name", ""):
+                self._pipeline.tenants.authorise(tenant, model)
+            await asyncio.sleep(0)  # servers are asked with time limits, which need a task
+            return await self._pipeline.lanes.operate(operation, call.message)
 
     async def refuse(self, call: Call) -> bytes:
         """Refuses to share memory.
@@ -71,10 +71,10 @@ class Control:
         Raises:
             Unimplemented: Always, to callers that are known.
         """
-        self._pipeline.tenants.admit(call)
-        raise no_shared_memory()
+        with self._pipeline.tenants.admit(call):
+            raise no_shared_memory()
 
     async def unregister(self, call: Call) -> bytes:
         """Agrees that nothing is shared; perf_analyzer asks for that before it starts."""
-        self._pipeline.tenants.admit(call)
-        return b""
+        with self._pipeline.tenants.admit(call):
+            return b""

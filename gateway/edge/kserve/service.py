@@ -86,9 +86,9 @@ class KServe:
         Raises:
             GatewayError: The call is refused.
         """
-        tenant = self._pipeline.tenants.admit(call)
-        request = parse_request(request_class, call.message)
-        return bytes(answer(tenant, request).SerializeToString())
+        with self._pipeline.tenants.admit(call) as tenant:
+            request = parse_request(request_class, call.message)
+            return bytes(answer(tenant, request).SerializeToString())
 
     def server_live(self, tenant: Tenant, request: Any) -> Any:  # noqa: ARG002 - alive for everybody
         """Answers that the gateway runs."""
@@ -146,13 +146,15 @@ class KServe:
     def model_statistics(self, tenant: Tenant, request: Any) -> Any:
         """Says what a version has done, every version of a model, or of all models that the tenant may call.
 
+        A tenant is told what was done for it, an operator what was done for all.
+
         Raises:
             PermissionDenied: The tenant may not call the model.
             InvalidRequest: It is not live.
         """
-        lanes = self._pipeline.lanes
+        lanes, name = self._pipeline.lanes, None if tenant.operator else tenant.name
         versions = list(self._counted(tenant, request))
-        stats = [describe_statistics(version, lanes.statistics(version)) for version in versions]
+        stats = [describe_statistics(version, lanes.statistics(version, name)) for version in versions]
         return service_pb2.ModelStatisticsResponse(model_stats=stats)
 
     def repository_index(self, tenant: Tenant, request: Any) -> Any:

@@ -55,8 +55,9 @@ class InferStream:
 
         Raises:
             Unauthenticated: The caller is not known.
+            PermissionDenied: It may not call the service.
         """
-        self._tenants.admit(call)
+        self._tenants.identify(call).check(call)
         outbox = Outbox(MOST_IN_FLIGHT)
         outbox.start(self._read(call, messages, outbox))
         try:

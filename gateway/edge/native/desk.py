@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import grpc
 
-from gateway.edge.calls import Traffic, find, no_bytes, read_call, read_sender, tell
+from gateway.edge.calls import Sender, Traffic, find, no_bytes, read_call, read_sender, tell
 from gateway.edge.endpoints import Table
 from gateway.edge.native.begun import Begun, begin
 from gateway.edge.native.polling import Polling
@@ -51,15 +51,17 @@ class Desk:
         table: Returns the live table.
         traffic: Counts the calls under way, and says how many may be.
         max_message_bytes: Largest message taken and given.
+        caller_of: As of `UnreadCalls`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a desk is made of
         self,
         front: Front,
         paths: Sequence[str],
         table: Callable[[], Table],
         traffic: Traffic,
         max_message_bytes: int,
+        caller_of: Callable[[Sender], str] | None = None,
     ) -> None:
         self._front = front
         self._paths = paths
@@ -68,7 +70,7 @@ class Desk:
         self._most_bytes = max_message_bytes
         self._loop = asyncio.get_running_loop()
         self._open = True
-        self._unread = UnreadCalls(traffic)
+        self._unread = UnreadCalls(traffic, caller_of)
         self._turning = False
         self._polling = Polling(self._look)
         self._tasks: dict[int, asyncio.Task[bytes]] = {}
@@ -158,7 +160,7 @@ class Desk:
             return
         path = self._paths[method]
         try:
-            call = read_call(message, unread.sender, remaining, received)
+            call = read_call(path, message, unread.sender, remaining, received)
             begun = begin(find(table, path, Endpoint).answer(call))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the caller is told no more than it should be
             self._refusals.append((number, path, error))

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from gateway.edge.addresses import clear_socket, in_use, is_loopback, parse_address
-from gateway.edge.calls import Traffic
+from gateway.edge.calls import Sender, Traffic
 from gateway.edge.endpoints import Table
 from gateway.edge.grpcio import GrpcioListener
 from gateway.edge.native.desk import Desk
@@ -61,6 +61,7 @@ class NativeListener:
         max_message_bytes: Largest message accepted; larger ones are refused once they are here.
         traffic: Counts the calls under way, and says how many may be.
         trusted_network: Whether to listen on any address, and on a socket that any user may connect to.
+        caller_of: Names the caller that somebody seems to be, quickly: callers have turns, and those of one name one.
     """
 
     def __init__(  # noqa: PLR0913 - it is built once, by name
@@ -72,6 +73,7 @@ class NativeListener:
         traffic: Traffic | None = None,
         *,
         trusted_network: bool = False,
+        caller_of: Callable[[Sender], str] | None = None,
     ) -> None:
         self._address = address
         self._table = table
@@ -79,6 +81,7 @@ class NativeListener:
         self._most_bytes = max_message_bytes
         self._traffic = traffic or Traffic()
         self._trusted = trusted_network
+        self._caller_of = caller_of
         self._place: tuple[str, int] | Path = Path()
 
     async def start(self) -> str:
@@ -95,7 +98,7 @@ class NativeListener:
         self._fallback = GrpcioListener(f"unix:{socket}", self._table, self._services, self._most_bytes, self._traffic)
         await self._fallback.start()
         self._front.set_fallback(socket)
-        self._desk = Desk(self._front, paths, self._table, self._traffic, self._most_bytes)
+        self._desk = Desk(self._front, paths, self._table, self._traffic, self._most_bytes, self._caller_of)
         self._front.start()
         sys.setswitchinterval(SWITCH_SECONDS)
         self._receiver = Thread(

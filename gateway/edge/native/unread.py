@@ -5,7 +5,7 @@ writes another key into each of its calls has no more turns for that.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -69,10 +69,12 @@ class UnreadCalls:
 
     Args:
         traffic: Counts the calls under way, and says how many may be.
+        caller_of: Names the caller that somebody seems to be, quickly; by what it says itself, if it is left out.
     """
 
-    def __init__(self, traffic: Traffic) -> None:
+    def __init__(self, traffic: Traffic, caller_of: Callable[[Sender], str] | None = None) -> None:
         self._traffic = traffic
+        self._caller_of = caller_of or named_by_itself
         self._calls: dict[int, Unread] = {}
         self._queues: dict[str | int, Queue] = {}
         self._ring: deque[str | int] = deque()
@@ -91,7 +93,7 @@ class UnreadCalls:
             Overloaded: It would wait too long, or is one too many.
         """
         sender, (_, number, _, _, _, (_, _, remaining)) = unread.sender, unread.event
-        queue = self._queue_of(sender.api_key or sender.certificate or "", now)
+        queue = self._queue_of(self._caller_of(sender), now)
         share = MOST_UNREAD_SECONDS if remaining is None else max(remaining * MOST_UNREAD_SHARE, 0.0)
         if queue.delay(now) > min(share, MOST_UNREAD_SECONDS):
             raise fallen_behind()
@@ -152,6 +154,11 @@ class UnreadCalls:
         elif not queue.calls:
             queue.since = now
         return queue
+
+
+def named_by_itself(sender: Sender) -> str:
+    """Names a caller by what it says of itself."""
+    return sender.api_key or sender.certificate or sender.authorization or ""
 
 
 def fallen_behind() -> Overloaded:
