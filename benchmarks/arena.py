@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from gapura_triton.fleet import start_node, stop_node
 from gapura_triton.installation import Installation
@@ -20,6 +22,9 @@ from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 
 TENANT = "bench"
+
+Policies = Mapping[str, Mapping[str, Any]]
+ONE_TENANT: Policies = MappingProxyType({TENANT: {}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def open_arena(
     nodes: int = 2,
     *,
     models: Sequence[BenchModel] = (),
-    tenants: Mapping[str, str] = {TENANT: "normal"},
+    tenants: Policies = ONE_TENANT,
     settings: Mapping[str, str] = {},
 ) -> Iterator[Arena]:
     """Runs a gateway over the embedded backend (`onnx`), or over nodes of its own (`triton`).
@@ -66,7 +71,7 @@ def open_arena(
         backend: Name of the backend.
         nodes: How many, with Triton.
         models: What is served; the echo alone by default.
-        tenants: Names of the tenants, and their priorities.
+        tenants: Names of the tenants, and what their policies say beside that they may call everything.
         settings: Further settings of the gateway, by the names of their environment variables.
     """
     with ExitStack() as stack:
@@ -102,14 +107,14 @@ def running_node(folder: Path, name: str) -> Iterator[Node]:
         stop_node(node)
 
 
-def write_tenants_of(path: Path, priorities: Mapping[str, str]) -> dict[str, str]:
+def write_tenants_of(path: Path, policies: Policies) -> dict[str, str]:
     """Writes a tenants file; returns the key of each tenant."""
-    keys = {name: new_key() for name in priorities}
-    entries = [policy_of(name, priority, KeyEntry.of(keys[name][1])) for name, priority in priorities.items()]
+    keys = {name: new_key() for name in policies}
+    entries = [policy_of(name, fields, KeyEntry.of(keys[name][1])) for name, fields in policies.items()]
     write_tenants(path, Tenants(tenants=tuple(entries)))
     return {name: key for name, (key, _) in keys.items()}
 
 
-def policy_of(name: str, priority: str, key: KeyEntry) -> TenantPolicy:
+def policy_of(name: str, fields: Mapping[str, Any], key: KeyEntry) -> TenantPolicy:
     """Returns the policy of a tenant that may call everything."""
-    return TenantPolicy.model_validate({"name": name, "models": ("*",), "priority": priority, "keys": (key,)})
+    return TenantPolicy.model_validate({"name": name, "models": ("*",), "keys": (key,), **fields})

@@ -11,6 +11,7 @@ import gc
 import statistics
 import tempfile
 import time
+from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -19,13 +20,14 @@ from gateway.app import calm_collector
 from gateway.errors import Unauthenticated
 from gateway.membership import Membership
 from gateway.tenancy.changing import changing_tenants, dump
+from gateway.tenancy.directory import Directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 from gateway.tenancy.quotas.accounts import Accounts
 from gateway.types import Call
 from gateway.usage.book import UsageBook
 
-ROUNDS, CALLS, CONCURRENCY = 9, 20_000, 64
+ROUNDS, CALLS, CONCURRENCY, GUESSES = 9, 20_000, 64, 1_000
 PAUSE_SECONDS = 0.2
 PATH = "/erpml.finance.v1.CreditService/ScoreCredit"
 MODEL = "team3_credit_scoring"
@@ -118,8 +120,30 @@ async def measure(folder: Path, count: int) -> None:
     print(f"  with its rows and its charge            {microseconds(admit_and_charge, CALLS):8.2f} us")
     print(f"refusal of a key whose id is known        {microseconds(refuse, len(wrong)):8.2f} us")
 
+    compare_refusals(directory, keys, random)
     await reload(members, path)
     book.close()
+
+
+def compare_refusals(directory: Directory, keys: list[str], random: Random) -> None:
+    """Refuses keys that are wrong altogether and keys of which all is right but the end, in a random order."""
+    guesses = {"made up": [new_key()[0] for _ in range(GUESSES)], "right but its end": []}
+    guesses["right but its end"] = [f"{key[:-4]}{new_key()[0][-4:]}" for key in random.sample(keys, GUESSES)]
+    order = [(kind, Call(b"", key, None, path=PATH)) for kind, made in guesses.items() for key in made]
+    random.shuffle(order)
+    took: dict[str, list[float]] = {kind: [] for kind in guesses}
+    for kind, call in order:
+        began = time.perf_counter()
+        try:
+            directory.admit(call)
+        except Unauthenticated:
+            took[kind].append((time.perf_counter() - began) * MICRO)
+    assert all(len(each) == GUESSES for each in took.values())
+    made_up, right = map(sorted, took.values())
+    longer = sum(bisect_left(made_up, each) for each in right) / GUESSES**2
+    medians = f"{statistics.median(made_up):6.2f} / {statistics.median(right):.2f}"
+    print(f"refusal of keys made up / right but the end {medians} us")
+    print(f"  chance that the second takes longer     {longer:8.3f}, of 0.5 where nothing tells them apart")
 
 
 async def reload(members: Membership, path: Path) -> None:

@@ -33,7 +33,7 @@ def main(seconds: float = SECONDS) -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gapura-")))
         write_models([echo_model()], folder / "models", folder / "catalog.binpb")
-        key = write_tenants_of(folder / "tenants.yaml", {TENANT: "normal"})[TENANT]
+        key = write_tenants_of(folder / "tenants.yaml", {TENANT: {}})[TENANT]
         environment = {**environment_of(folder, ""), "GAPURA_BACKEND": "onnx"}
         workers = [
             stack.enter_context(running_worker(environment, "native", f"unix:{folder}/worker{number}"))

@@ -33,7 +33,7 @@ def open_ground() -> Iterator[dict[str, Contestant]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gapura-")))
         models = compose_models(heavy=False)
         write_models(models, folder / "models", folder / "catalog.binpb")
-        headers = (("x-api-key", write_tenants_of(folder / "tenants.yaml", {TENANT: "normal"})[TENANT]),)
+        headers = (("x-api-key", write_tenants_of(folder / "tenants.yaml", {TENANT: {}})[TENANT]),)
         node = stack.enter_context(running_node(folder, "node1"))
         environment = environment_of(folder, node.address)
         question = ask(SMALL, models[0].graph, draw_rows()[0][:1])[0]

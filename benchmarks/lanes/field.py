@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from benchmarks.arena import TENANT, Arena, open_arena
+from benchmarks.arena import TENANT, Arena, Policies, open_arena
 from benchmarks.gbm import Recipe, Rows, draw_rows, grow
 from benchmarks.lanes.contestants import Contestant
 from benchmarks.lanes.questions import Question, ask
@@ -16,9 +16,11 @@ from benchmarks.models import MAX_BATCH_SIZE, BenchModel
 SMALL, SINGLE, DYNAMIC, HEAVY, NARROW = "team9_small", "team9_single", "team9_dynamic", "team9_heavy", "team9_narrow"
 SMALL_TREES, HEAVY_TREES = Recipe(trees=100, depth=3), Recipe(trees=2_000, depth=5, copies=6)
 HEAVY_ROWS, NARROW_ROWS = 32, 4  # of half a millisecond each
-TENANTS = {TENANT: "normal", "tenant2": "normal", "tenant3": "normal", "tenant4": "normal"}
+TENANTS: Policies = {TENANT: {}, "tenant2": {}, "tenant3": {}, "tenant4": {}}
 URGENT, PATIENT = "urgent", "patient"
-PRIORITIES = {URGENT: "high", PATIENT: "low"}
+PRIORITIES: Policies = {URGENT: {"priority": "high"}, PATIENT: {"priority": "low"}}
+LIMITED, SHARE = "limited", 100.0
+QUOTAS: Policies = {LIMITED: {"calls_per_second": SHARE}}
 API_KEY = "x-api-key"
 QUESTIONS = 240
 DYNAMIC_BATCHING = "\ndynamic_batching { }\n"
@@ -94,7 +96,7 @@ def open_field(backend: str, listener: str, *, heavy: bool, priorities: bool) ->
         priorities: Whether tenants with priorities are wanted.
     """
     models = compose_models(heavy=heavy)
-    tenants = TENANTS | (PRIORITIES if priorities else {})
+    tenants = {**TENANTS, **QUOTAS, **(PRIORITIES if priorities else {})}
     settings = {"GAPURA_LISTENER": listener}
     with (
         tempfile.TemporaryDirectory(prefix="gapura-bench-") as scratch,

@@ -15,7 +15,7 @@ from benchmarks.lanes.h2load import require_h2load
 from benchmarks.lanes.machine import Machine, this_machine
 from benchmarks.lanes.measurement import Pace
 from benchmarks.lanes.results import Findings
-from benchmarks.lanes.suites import curves, flood, malformed, overload, priority, sixteen, small
+from benchmarks.lanes.suites import curves, flood, malformed, overload, priority, quota, sixteen, small
 
 Suite = Callable[[Field, Pace], Awaitable[Findings]]
 
@@ -26,6 +26,7 @@ SUITES: Mapping[str, Suite] = {
     "overload": overload.run,
     "flood": flood.run,
     "priority": priority.run,
+    "quota": quota.run,
     "malformed": malformed.run,
 }
 OF_MANY_TREES = {"overload", "flood", "priority"}

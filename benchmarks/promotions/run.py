@@ -72,7 +72,7 @@ async def measure(times: int, seconds: float) -> Seen:
         (folder / "models").mkdir()
         team, trained = train_team(f"sqlite:///{folder / 'mlflow.db'}")
         nodes = [stack.enter_context(running_node(folder, name)).address for name in ("one", "two")]
-        key = write_tenants_of(folder / "tenants.yaml", {TENANT: "normal"})[TENANT]
+        key = write_tenants_of(folder / "tenants.yaml", {TENANT: {}})[TENANT]
         environment = {**os.environ, **_settings(folder, nodes)}
         stack.enter_context(_running_publisher(environment, folder / "publisher.log"))
         first = register_first(team, trained[0], 0, folder / "artifacts")

@@ -1,6 +1,7 @@
 """REST: the paths of the contracts answer as gRPC does, and errors are `google.rpc.Status` as JSON."""
 
 import json
+import time
 
 import grpc
 import pytest
@@ -8,6 +9,7 @@ from erpml.finance.v1 import credit_service_pb2
 from gapura_envoy.testing import RunningEdge
 from google.protobuf import json_format
 
+from tests.e2e.serving import add_tenant
 from tests.envoy.conftest import APPLICANT, PATH, Backstage, post, score
 
 INFO = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -23,6 +25,33 @@ def test_an_answer_is_that_of_grpc(
     got.prediction.ClearField("prediction_id")
     wanted.prediction.ClearField("prediction_id")
     assert got == wanted
+
+
+def test_a_tenant_that_may_not_use_rest_is_told_so_and_may_use_grpc(
+    edge: RunningEdge, backstage: Backstage, channel: grpc.Channel
+) -> None:
+    key = add_tenant(backstage.environment, "norest", "team3_*", "--no-rest")
+    wait_until_known(channel, key)
+    status, answer = post(edge, PATH, json.dumps(APPLICANT).encode(), x_api_key=key)
+    assert (status, answer["code"]) == (403, 7)
+    assert (answer["details"][0]["reason"], answer["details"][0]["metadata"]) == (
+        "REST_NOT_ALLOWED",
+        {"tenant": "norest"},
+    )
+    bearer = {"authorization": f"Bearer {backstage.api_key}"}
+    assert post(edge, PATH, json.dumps(APPLICANT).encode(), **bearer)[0] == 200
+
+
+def wait_until_known(channel: grpc.Channel, key: str) -> None:
+    """Waits until every worker has read of a tenant; it makes good calls by gRPC."""
+    end, in_a_row = time.monotonic() + 10, 0
+    while in_a_row < 8 and time.monotonic() < end:
+        try:
+            assert score(channel, (("x-api-key", key),)).credit_limit_minor
+            in_a_row += 1
+        except grpc.RpcError:
+            in_a_row = 0
+            time.sleep(0.1)
 
 
 def test_a_batch_is_answered(edge: RunningEdge, backstage: Backstage) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-SUITES = ("small", "sixteen", "curves", "overload", "flood", "priority", "malformed")
+SUITES = ("small", "sixteen", "curves", "overload", "flood", "priority", "quota", "malformed")
 
 
 @click.group()

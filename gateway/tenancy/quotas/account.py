@@ -4,6 +4,7 @@ import sys
 from math import exp, inf
 from struct import Struct
 
+from gateway.tenancy.quotas.bucket import Bucket
 from gateway.tenancy.quotas.limits import Limits
 from gateway.tenancy.quotas.portion import MEMORY_SECONDS, Portion
 from gateway.tenancy.quotas.refusals import Refusals
@@ -44,6 +45,7 @@ class Account:
         "_adrift",
         "_allowance",
         "_asked_at",
+        "_bucket",
         "_busy",
         "_calls",
         "_limited",
@@ -73,6 +75,7 @@ class Account:
         self._limited = False
         self._calls: Portion | None = None
         self._rows: Portion | None = None
+        self._bucket: Bucket | None = None  # of the calls, at hand
         self._allowance = UNLIMITED
         self._busy = self._adrift = False
         self._refused_active = 0
@@ -107,8 +110,8 @@ class Account:
                 self._refused_active += 1
                 self.refused += 1
                 raise self._too_many.after(CONCURRENCY_RETRY_SECONDS)
-            if self._calls is not None:
-                wait = self._calls.bucket.take(1.0, now)
+            if self._bucket is not None:
+                wait = self._bucket.take(1.0, now)
                 if wait:
                     self.refused += 1
                     raise self._too_fast.after(wait)
@@ -201,6 +204,7 @@ class Account:
         limits, share = self._limits, self._roster.share
         self._calls = limited(self._calls, limits.calls_per_second, limits.burst_seconds, share)
         self._rows = limited(self._rows, limits.rows_per_second, limits.burst_seconds, share)
+        self._bucket = None if self._calls is None else self._calls.bucket
         self._too_many = Refusals("CONCURRENCY_LIMITED", self.name, f"{limits.concurrency} calls under way")
         self._too_fast = Refusals("RATE_LIMITED", self.name, f"{limits.calls_per_second or 0:.10g} calls/s")
         self._too_wide = Refusals("RATE_LIMITED", self.name, f"{limits.rows_per_second or 0:.10g} rows/s")
