@@ -24,7 +24,7 @@ from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 TENANT = "bench"
 
 Policies = Mapping[str, Mapping[str, Any]]
-ONE_TENANT: Policies = MappingProxyType({TENANT: {}})
+ONE_TENANT: Policies = MappingProxyType({TENANT: {"operator": True}})  # it sees the statistics of all
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from benchmarks.models import MAX_BATCH_SIZE, BenchModel
 SMALL, SINGLE, DYNAMIC, HEAVY, NARROW = "team9_small", "team9_single", "team9_dynamic", "team9_heavy", "team9_narrow"
 SMALL_TREES, HEAVY_TREES = Recipe(trees=100, depth=3), Recipe(trees=2_000, depth=5, copies=6)
 HEAVY_ROWS, NARROW_ROWS = 32, 4  # of half a millisecond each
-TENANTS: Policies = {TENANT: {}, "tenant2": {}, "tenant3": {}, "tenant4": {}}
+TENANTS: Policies = {TENANT: {"operator": True}, "tenant2": {}, "tenant3": {}, "tenant4": {}}
 URGENT, PATIENT = "urgent", "patient"
 PRIORITIES: Policies = {URGENT: {"priority": "high"}, PATIENT: {"priority": "low"}}
 LIMITED, SHARE = "limited", 100.0

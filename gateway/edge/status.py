@@ -54,6 +54,8 @@ def wire_status(error: GatewayError) -> WireStatus:
     """Returns code, message and trailing metadata of an error."""
     if isinstance(error, Overloaded):  # many at a time, and while there is no time for them
         return wire_overload(error.reason, error.message, error.retry_after_ms, *error.metadata.items())
+    if isinstance(error, Unauthenticated):  # as many as somebody likes to send
+        return wire_stranger(error.reason, error.message, *error.metadata.items())
     return written(error)
 
 
@@ -61,6 +63,12 @@ def wire_status(error: GatewayError) -> WireStatus:
 def wire_overload(reason: str, message: str, retry_after_ms: int, *metadata: tuple[str, str]) -> WireStatus:
     """Returns the same of a refusal for too much load: packed once, 20 µs, for all that are alike."""
     return written(Overloaded(reason, message, retry_after_ms=retry_after_ms, **dict(metadata)))
+
+
+@lru_cache(maxsize=256)
+def wire_stranger(reason: str, message: str, *metadata: tuple[str, str]) -> WireStatus:
+    """Returns the same of a refusal of a caller that is not known."""
+    return written(Unauthenticated(reason, message, **dict(metadata)))
 
 
 def written(error: GatewayError) -> WireStatus:

@@ -3,7 +3,7 @@
 import asyncio
 
 from benchmarks.lanes import h2load
-from benchmarks.lanes.field import LIMITED, NARROW, SHARE, SMALL, TENANTS, Field
+from benchmarks.lanes.field import LIMITED, SHARE, SMALL, TENANTS, Field
 from benchmarks.lanes.floods import start_flood
 from benchmarks.lanes.loads import Tally, ask_at_pace
 from benchmarks.lanes.measurement import Pace
@@ -17,23 +17,22 @@ SHARE_USED = 0.5
 async def run(field: Field, pace: Pace) -> Findings:
     """Runs the suite."""
     findings = Findings()
-    for model in (NARROW, SMALL):
-        await verify([field.gateway(model)], pace)
-        rounds: dict[str, list[list[Tally]]] = {CALM: [], FLOODED: []}
-        for number in range(pace.rounds):
-            for name in (CALM, FLOODED) if number % 2 == 0 else (FLOODED, CALM):
-                offered = SHARE * (TIMES if name == FLOODED else SHARE_USED)
-                rounds[name].append(await others(field, model, offered, pace))
-        report(findings, f"{model}, quota {SHARE:.0f} calls/s", rounds, MOST_RISE)
+    await verify([field.gateway(SMALL)], pace)
+    rounds: dict[str, list[list[Tally]]] = {CALM: [], FLOODED: []}
+    for number in range(pace.rounds):
+        for name in (CALM, FLOODED) if number % 2 == 0 else (FLOODED, CALM):
+            offered = SHARE * (TIMES if name == FLOODED else SHARE_USED)
+            rounds[name].append(await others(field, offered, pace))
+    report(findings, f"{SMALL}, quota {SHARE:.0f} calls/s", rounds, MOST_RISE)
     return findings
 
 
-async def others(field: Field, model: str, offered: float, pace: Pace) -> list[Tally]:
+async def others(field: Field, offered: float, pace: Pace) -> list[Tally]:
     """Lets the tenant with a quota call at one pace, and the others at that of a quota; returns their calls."""
     seconds = pace.warm_up_seconds + pace.seconds
-    load = await start_flood(field.gateway(model, tenant=LIMITED), offered, seconds, field.scratch, DEADLINE_MS)
+    load = await start_flood(field.gateway(SMALL, tenant=LIMITED), offered, seconds, field.scratch, DEADLINE_MS)
     await asyncio.sleep(pace.warm_up_seconds / 2)
-    calling = (field.gateway(model, tenant=tenant) for tenant in TENANTS)
+    calling = (field.gateway(SMALL, tenant=tenant) for tenant in TENANTS)
     asked = await asyncio.gather(
         *(ask_at_pace(each, SHARE, pace.seconds, connections=2, timeout_ms=DEADLINE_MS) for each in calling)
     )
