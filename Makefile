@@ -16,8 +16,10 @@ RUN_EXTRAS = train$(patsubst %,$(COMMA)%,$(firstword $(NAMED)))$(patsubst %,$(CO
 run: $(VENV)/installed-$(RUN_EXTRAS)
 	@$(BIN)/gapura up $(ARGS)
 
-# Tests that compute share the cores; those that run servers under load have the machine for themselves.
+# Tests that compute share the cores, and so do those that mostly wait for servers; those that run servers under load
+# have the machine for themselves.
 COMPUTING := tests/client tests/converters tests/gateway tests/hub
+WAITING := tests/catalog tests/contract tests/edge tests/envoy
 
 # Format, lint, types, import rules, contracts, and every test. ARGS are pytest's.
 test: check
@@ -25,7 +27,8 @@ ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(COMPUTING)
-	$(BIN)/python -m pytest $(COMPUTING:%=--ignore=%)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(WAITING)
+	$(BIN)/python -m pytest $(COMPUTING:%=--ignore=%) $(WAITING:%=--ignore=%)
 endif
 
 check: $(VENV)/installed-dev
