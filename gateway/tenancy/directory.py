@@ -90,7 +90,8 @@ class Directory:
         tenant = None if call.authorization or call.certificate else self._lasting.get(call.api_key)
         if tenant is None:
             tenant = self.identify(call)
-        tenant.check(call)
+        if call.path not in tenant.paths or call.rest or len(call.message) > tenant.most_bytes:
+            tenant.check(call)
         if again:
             tenant.account.active += 1
         else:

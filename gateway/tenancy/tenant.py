@@ -28,19 +28,26 @@ class KnownTenant:
         account: What it uses over time.
         book: Where what it has used is written down.
         names: Globs and services that tenants have in common.
+
+    Attributes:
+        policy: As above.
+        account: As above.
+        paths: Methods of which it is known that the tenant may call them.
+        most_bytes: Largest message that it may send.
     """
 
     __slots__ = (
         "_book",
         "_models",
-        "_most_bytes",
         "_rest",
         "_services",
         "_views",
         "account",
         "may_pin",
+        "most_bytes",
         "name",
         "operator",
+        "paths",
         "policy",
         "priority",
     )
@@ -53,10 +60,11 @@ class KnownTenant:
         self.priority: Priority = policy.priority
         self.may_pin: bool = policy.pins
         self._rest = policy.rest
-        self._most_bytes = names.size(policy.max_message_bytes or sys.maxsize)
+        self.most_bytes = names.size(policy.max_message_bytes or sys.maxsize)
         self._book = book
         self._models = names.globs(policy.models)
         self._services = names.services(policy.services)
+        self.paths = self._services.found
         self._views = names.globs(policy.feature_views)
 
     def __enter__(self) -> Self:
@@ -89,8 +97,8 @@ class KnownTenant:
             raise self._denied("SERVICE_NOT_ALLOWED", f"may not call {path}; ask for it to be added to its services")
         if call.rest and not self._rest:
             raise self._denied("REST_NOT_ALLOWED", "may not call over REST; use gRPC, or ask for it to be allowed")
-        if len(call.message) > self._most_bytes:
-            most, size = self._most_bytes, len(call.message)
+        if len(call.message) > self.most_bytes:
+            most, size = self.most_bytes, len(call.message)
             told = f"tenant '{self.name}' may send {most} bytes in a message, this one has {size}; send less"
             raise TooLarge("MESSAGE_TOO_LARGE", told, tenant=self.name, limit=f"{most} bytes")
 

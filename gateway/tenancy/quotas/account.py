@@ -38,17 +38,18 @@ class Account:
     Attributes:
         name: The tenant's name.
         active: Calls under way.
+        allowance: How many may be.
+        bucket: Of the calls over time, if those are limited.
+        busy: Whether there is something to report.
+        limited: Whether anything is limited.
         refused: Calls and batches of rows that were refused.
     """
 
+    # In this order they lie in memory: what every call needs is together, at the end.
     __slots__ = (
         "_adrift",
-        "_allowance",
         "_asked_at",
-        "_bucket",
-        "_busy",
         "_calls",
-        "_limited",
         "_limits",
         "_measured_at",
         "_refused_active",
@@ -62,6 +63,10 @@ class Account:
         "_too_wide",
         "_wish",
         "active",
+        "allowance",
+        "bucket",
+        "busy",
+        "limited",
         "name",
         "refused",
     )
@@ -72,12 +77,12 @@ class Account:
         self.refused = 0
         self._roster = roster
         self._limits = NO_LIMITS
-        self._limited = False
+        self.limited = False
         self._calls: Portion | None = None
         self._rows: Portion | None = None
-        self._bucket: Bucket | None = None  # of the calls, at hand
-        self._allowance = UNLIMITED
-        self._busy = self._adrift = False
+        self.bucket: Bucket | None = None
+        self.allowance = UNLIMITED
+        self.busy = self._adrift = False
         self._refused_active = 0
         self._wish = 0.0
         self._told_at = -inf
@@ -88,10 +93,10 @@ class Account:
         if limits == self._limits:
             return
         if limits.concurrency != self._limits.concurrency:
-            self._allowance = allowance(limits.concurrency, self._roster.share)
+            self.allowance = allowance(limits.concurrency, self._roster.share)
         self._limits = limits
-        self._limited = limits != NO_LIMITS
-        if self._busy:
+        self.limited = limits != NO_LIMITS
+        if self.busy:
             self._open()
 
     def enter(self, now: float) -> None:
@@ -103,15 +108,15 @@ class Account:
         Raises:
             Overloaded: Too many calls are under way, or too many came lately.
         """
-        if self._limited:
-            if not self._busy:
+        if self.limited:
+            if not self.busy:
                 self._wake(now)
-            if self.active >= self._allowance:
+            if self.active >= self.allowance:
                 self._refused_active += 1
                 self.refused += 1
                 raise self._too_many.after(CONCURRENCY_RETRY_SECONDS)
-            if self._bucket is not None:
-                wait = self._bucket.take(1.0, now)
+            if self.bucket is not None:
+                wait = self.bucket.take(1.0, now)
                 if wait:
                     self.refused += 1
                     raise self._too_fast.after(wait)
@@ -131,8 +136,8 @@ class Account:
         Raises:
             Overloaded: Too many rows came lately.
         """
-        if self._limited:
-            if not self._busy:
+        if self.limited:
+            if not self.busy:
                 self._wake(now)
             if self._rows is not None:
                 wait = self._rows.bucket.take(rows, now)
@@ -164,11 +169,11 @@ class Account:
         if self._rows is not None and rows_share:
             self._rows.adopt(rows_tokens, rows_share, now)
         if self._limits.concurrency is not None and under_way:
-            self._allowance = int(under_way)
+            self.allowance = int(under_way)
         self._told_at = self._since = self._sent_at
         self._adrift = False
         if self._asked_at < now - QUIET_SECONDS and not self.active:
-            self._busy = False
+            self.busy = False
             self._roster.busy.discard(self)
 
     def lose_touch(self, now: float, after_seconds: float) -> None:
@@ -194,9 +199,9 @@ class Account:
             if portion is not None:
                 portion.divide(share)
         if now - self._told_at > TOLD_SECONDS:
-            self._allowance = allowance(self._limits.concurrency, share)
+            self.allowance = allowance(self._limits.concurrency, share)
         self._since = self._asked_at = self._measured_at = now
-        self._busy = True
+        self.busy = True
         self._roster.busy.add(self)
 
     def _open(self) -> None:
@@ -204,7 +209,7 @@ class Account:
         limits, share = self._limits, self._roster.share
         self._calls = limited(self._calls, limits.calls_per_second, limits.burst_seconds, share)
         self._rows = limited(self._rows, limits.rows_per_second, limits.burst_seconds, share)
-        self._bucket = None if self._calls is None else self._calls.bucket
+        self.bucket = None if self._calls is None else self._calls.bucket
         self._too_many = Refusals("CONCURRENCY_LIMITED", self.name, f"{limits.concurrency} calls under way")
         self._too_fast = Refusals("RATE_LIMITED", self.name, f"{limits.calls_per_second or 0:.10g} calls/s")
         self._too_wide = Refusals("RATE_LIMITED", self.name, f"{limits.rows_per_second or 0:.10g} rows/s")
