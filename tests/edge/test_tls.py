@@ -335,7 +335,9 @@ def test_whatever_a_certificate_is_like_no_call_fails_of_it(at: int, added: byte
 
 
 @pytest.mark.parametrize(
-    "pem", [b"", b"\xff", *(ssl.DER_cert_to_PEM_cert(DER[:end]).encode() for end in (0, 1, 9, -1))]
+    "pem",
+    [b"", b"\xff", *(ssl.DER_cert_to_PEM_cert(DER[:end]).encode() for end in (0, 1, 9, -1))],
+    ids=["nothing", "no text", "no bytes", "one byte", "nine bytes", "all but one byte"],
 )
 def test_half_a_certificate_names_nobody(pem: bytes) -> None:
     assert describe(pem) is None
