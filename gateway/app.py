@@ -153,7 +153,8 @@ class Gateway:
 
     def _share(self) -> None:
         """Shares with other gateways what tenants use, if there is a Redis to do it by."""
-        url, settings = redis_url(self._settings), self._settings
+        settings = self._settings
+        url = settings.redis
         if url is not None:
             from gateway.tenancy.quotas.reconciliation import Reconciler  # noqa: PLC0415 - its import takes 0.3 s
             from gateway.usage.copying import UsageCopies  # noqa: PLC0415 - as above
@@ -229,7 +230,6 @@ async def serve(settings: Settings) -> None:
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, take_signal, stopping, loop)
-    calm_collector()
     sys.setswitchinterval(SWITCH_SECONDS)
     gateway = Gateway(settings)
     await gateway.start()
@@ -264,17 +264,11 @@ def open_store(settings: Settings) -> "RedisCatalog | None":
     Raises:
         ConfigurationError: The URL is not valid.
     """
-    url = redis_url(settings)
-    if url is None:
+    if settings.redis is None:
         return None
     from gateway.catalog.redis import RedisCatalog  # noqa: PLC0415 - its import takes 0.3 s
 
-    return RedisCatalog(url, settings.catalog_key, settings.watch_seconds)
-
-
-def redis_url(settings: Settings) -> str | None:
-    """Returns the URL of Redis, if there is one."""
-    return (settings.redis_url.get_secret_value() or None) if settings.redis_url else None
+    return RedisCatalog(settings.redis, settings.catalog_key, settings.watch_seconds)
 
 
 def tls_of(settings: Settings) -> Tls | None:

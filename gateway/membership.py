@@ -1,7 +1,7 @@
 """Keeps the tenants: reads their file, follows it, and brings together what tells who they are and what they use."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
@@ -64,7 +64,7 @@ class Membership:
             every_seconds: Time between tries.
             changed: Called when there is another directory.
         """
-        async for _ in self._changes(every_seconds):
+        async for _ in changes(self._file.path, self._seen, every_seconds):
             began = perf_counter()
             try:
                 await self._read()
@@ -77,9 +77,6 @@ class Membership:
             changed()
             took_ms = round(1000 * (perf_counter() - began))
             log.info("tenants read again", tenants=len(self.directory.tenants), took_ms=took_ms)
-
-    def _changes(self, every_seconds: float) -> AsyncIterator[None]:
-        return changes(self._file.path, self._seen, every_seconds)
 
     async def _read(self) -> None:
         """Reads the file; calls go on meanwhile.

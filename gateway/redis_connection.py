@@ -4,6 +4,7 @@ import asyncio
 import socket
 from typing import Any
 
+import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -15,6 +16,8 @@ CONNECT_SECONDS = 1.0
 
 # A connection that a firewall forgot is noticed in half a minute.
 KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+
+log = structlog.get_logger(__name__)
 
 
 def connect(url: str, answer_seconds: float = 1.0) -> Any:
@@ -47,6 +50,31 @@ def explain(error: Exception) -> tuple[str, str]:
     if isinstance(error, AuthenticationError | AuthorizationError | ResponseError):
         return str(error), str(error)
     return "unreachable", str(error) or type(error).__name__
+
+
+class Standing:
+    """How it stands with Redis: logs what keeps something from being done, or that nothing does any more, once each.
+
+    Args:
+        place: Where Redis is, as `place_of` says it.
+        failing: Event of what keeps it from being done.
+        working: Event of its being done again.
+    """
+
+    def __init__(self, place: str, failing: str, working: str) -> None:
+        self._place = place
+        self._failing, self._working = failing, working
+        self._state = "not yet"
+
+    def tell(self, state: str, problem: str) -> None:
+        """Logs a state that is another than before, with its problem; an empty one is good."""
+        if state == self._state:
+            return
+        if state:
+            log.error(self._failing, redis=self._place, reason=problem)
+        else:
+            log.info(self._working, redis=self._place)
+        self._state = state
 
 
 def cancelled() -> bool:

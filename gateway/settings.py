@@ -98,6 +98,11 @@ class Settings(BaseSettings):
     )
     drain_seconds: float = Field(15.0, ge=0, description="Time that calls under way get to finish at shutdown.")
 
+    @property
+    def redis(self) -> str | None:
+        """URL of Redis, with its password; None where there is to be none."""
+        return (self.redis_url.get_secret_value() or None) if self.redis_url else None
+
     @model_validator(mode="after")
     def _is_consistent(self) -> "Settings":
         if self.backend == "triton" and not (self.nodes or self.gpu_nodes):

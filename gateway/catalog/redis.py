@@ -5,19 +5,16 @@ from contextlib import AsyncExitStack, aclosing
 from random import uniform
 from typing import Any
 
-import structlog
 from redis.exceptions import RedisError
 
 from gateway.catalog.edition import Edition
 from gateway.catalog.envelope import HEAD_BYTES, MOST_BYTES, open_envelope
 from gateway.errors import CatalogError
-from gateway.redis_connection import cancelled, connect, explain, place_of
+from gateway.redis_connection import Standing, cancelled, connect, explain, place_of
 
 ANSWER_SECONDS = 1.0
 WHOLE_SECONDS = 10.0
 RETRY_SECONDS = 0.5, 1.0
-
-log = structlog.get_logger(__name__)
 
 
 class RedisCatalog:
@@ -46,8 +43,8 @@ class RedisCatalog:
         self._every_seconds = every_seconds
         self._origin = f"Redis key '{key}'"
         self._seen: tuple[int, bytes] | None = None
-        self._state = "not yet"
-        self._place = place_of(connect(url))
+        place = place_of(connect(url))
+        self._standing = Standing(place, "catalog in Redis is not followed", "catalog in Redis is followed")
 
     async def follow(self) -> None:
         """Follows until it is cancelled; connects again whenever it has to."""
@@ -55,9 +52,9 @@ class RedisCatalog:
             try:
                 await self._follow_once()
             except (RedisError, OSError, TimeoutError) as error:
-                self._tell(*explain(error))
+                self._standing.tell(*explain(error))
             except Exception as error:  # noqa: BLE001 - whatever it is, the next try may go well
-                self._tell("broken", repr(error))
+                self._standing.tell("broken", repr(error))
             self.looked.set()
             await asyncio.sleep(uniform(*RETRY_SECONDS))  # noqa: S311 - spreads the workers, no secret
 
@@ -92,28 +89,18 @@ class RedisCatalog:
     def _take(self, content: bytes) -> None:
         """Takes a catalog that is whole and newer."""
         if not content:
-            self._tell("empty", "no catalog there yet; `gapura publish` writes it")
+            self._standing.tell("empty", "no catalog there yet; `gapura publish` writes it")
             return
         try:
             edition = open_envelope(self._origin, content)
         except CatalogError as error:
-            self._tell(error.message, error.message)
+            self._standing.tell(error.message, error.message)
             return
         known = self.edition.generation if self.edition is not None else 0
         if edition.generation < known:
-            self._tell("older", f"{self._origin} went back from generation {known} to {edition.generation}")
+            self._standing.tell("older", f"{self._origin} went back from generation {known} to {edition.generation}")
             return
-        self._tell("", "")
+        self._standing.tell("", "")
         if self.edition is None or edition.content != self.edition.content:
             self.edition = edition
             self.news.set()
-
-    def _tell(self, state: str, problem: str) -> None:
-        """Logs what keeps the catalog from being followed, or that nothing does any more: once each."""
-        if state == self._state:
-            return
-        if state:
-            log.error("catalog in Redis is not followed", redis=self._place, reason=problem)
-        else:
-            log.info("catalog in Redis is followed", redis=self._place)
-        self._state = state

@@ -98,7 +98,7 @@ def read_charges(settings: "Settings", first: date, last: date, *, complete: boo
     from gateway.usage.copies import read_copies
     from gateway.usage.reading import UsageFolder
 
-    url = settings.redis_url.get_secret_value() if settings.redis_url is not None else ""
+    url = settings.redis
     if complete and not url:
         raise ConfigurationError("GAPURA_REDIS_URL is not set: the usage of other machines is not known")
     copies: list[Charge] = []

@@ -3,12 +3,23 @@
 from collections.abc import Callable
 from typing import Any
 
-from gateway.edge.calls import read_sender
+from gateway.edge.calls import Sender, read_sender
 from gateway.edge.status import wire_status
 from gateway.edge.tls import certificate_of
 from gateway.errors import GatewayError
 from gateway.interfaces import Admission, Tenant
 from gateway.types import Call
+
+
+def sender_of(context: Any, *, certified: bool) -> Sender:
+    """Tells who sent a grpcio call.
+
+    Args:
+        context: The call.
+        certified: Whether its certificate is that of its connection, rather than what its metadata say.
+    """
+    sender = read_sender(context.invocation_metadata())
+    return sender._replace(certificate=certificate_of(context.auth_context())) if certified else sender
 
 
 class Callers:
@@ -30,9 +41,8 @@ class Callers:
 
     async def identify(self, context: Any) -> Tenant:
         """Tells whose a call is; ends it where it is nobody's."""
-        sender = read_sender(context.invocation_metadata())
-        certificate = certificate_of(context.auth_context()) if self._certified else sender.certificate
-        call = Call(b"", sender.api_key, None, certificate=certificate, authorization=sender.authorization)
+        sender = sender_of(context, certified=self._certified)
+        call = Call(b"", sender.api_key, None, certificate=sender.certificate, authorization=sender.authorization)
         try:
             return self._tenants().identify(call)
         except GatewayError as error:

@@ -9,11 +9,12 @@ from typing import Any
 
 import grpc
 
-from gateway.edge.addresses import UNIX, clear_socket, in_use, parse_address
-from gateway.edge.calls import FAILURE_ENDS, Traffic, find, no_bytes, read_call, read_sender, tell
+from gateway.addresses import UNIX, clear_socket, in_use, parse_address
+from gateway.edge.callers import sender_of
+from gateway.edge.calls import FAILURE_ENDS, Traffic, find, no_bytes, read_call, tell
 from gateway.edge.endpoints import Table
 from gateway.edge.status import wire_status
-from gateway.edge.tls import KEY, Tls, certificate_of
+from gateway.edge.tls import KEY, Tls
 from gateway.errors import ConfigurationError, GatewayError, InvalidRequest
 from gateway.interfaces import Endpoint, StreamEndpoint
 from gateway.types import Call
@@ -223,10 +224,7 @@ def take_call(path: str, message: Any, context: Any, *, certified: bool) -> Call
     if message is grpc.aio.EOF:
         raise InvalidRequest("MALFORMED_MESSAGE", "the call ended without a message; send one, which may be empty")
     now = asyncio.get_running_loop().time()
-    sender = read_sender(context.invocation_metadata())
-    if certified:
-        sender = sender._replace(certificate=certificate_of(context.auth_context()))
-    return read_call(path, message, sender, context.time_remaining(), now)
+    return read_call(path, message, sender_of(context, certified=certified), context.time_remaining(), now)
 
 
 def is_gone(error: BaseException) -> bool:

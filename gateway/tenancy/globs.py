@@ -30,6 +30,8 @@ class Globs:
 
     def __contains__(self, name: str) -> bool:
         """Says whether a pattern matches the whole name."""
+        if name in self.found:
+            return True
         if not self.matches(name):
             return False
         if len(self.found) >= MOST_REMEMBERED:  # callers make names up
@@ -66,17 +68,11 @@ class Names:
 
     def globs(self, patterns: tuple[str, ...]) -> Globs:
         """Returns the globs of these patterns."""
-        known = self._globs.get(patterns)
-        if known is None:
-            known = self._globs[patterns] = Globs(patterns)
-        return known
+        return self._globs.setdefault(patterns, Globs(patterns))
 
     def services(self, patterns: tuple[str, ...]) -> Services:
         """Returns the services of these patterns."""
-        known = self._services.get(patterns)
-        if known is None:
-            known = self._services[patterns] = Services(patterns)
-        return known
+        return self._services.setdefault(patterns, Services(patterns))
 
     def size(self, size: int) -> int:
         """Returns the object for a size."""

@@ -1,10 +1,11 @@
 """Issuers whose tokens say who calls: entries of the list `issuers` of the tenants file."""
 
-from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from gateway.addresses import is_loopback
 
 MARK = "://"
 
@@ -60,14 +61,6 @@ def read_location(location: str) -> str:
 def is_url(location: str) -> bool:
     """Says whether a location is a URL rather than a path."""
     return MARK in location
-
-
-def is_loopback(host: str) -> bool:
-    """Says whether a host is this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 Text = Annotated[str, StringConstraints(min_length=1)]

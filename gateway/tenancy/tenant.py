@@ -41,7 +41,6 @@ class KnownTenant:
         "_models",
         "_rest",
         "_services",
-        "_views",
         "account",
         "may_pin",
         "most_bytes",
@@ -65,25 +64,20 @@ class KnownTenant:
         self._models = names.globs(policy.models)
         self._services = names.services(policy.services)
         self.paths = self._services.found
-        self._views = names.globs(policy.feature_views)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object, /) -> None:
-        self.account.active -= 1
+        self.account.leave()
 
     def may_call(self, model: str) -> bool:
         """Says whether the tenant's policy names the model."""
-        return model in self._models.found or model in self._models
+        return model in self._models
 
     def may_use(self, path: str) -> bool:
         """Says whether the tenant's policy names the method at a path, or its service."""
         return path in self._services
-
-    def may_read(self, view: str) -> bool:
-        """Says whether the tenant's policy names the feature view."""
-        return view in self._views
 
     def check(self, call: Call) -> None:
         """Lets a call of the tenant pass to its method.
@@ -93,7 +87,7 @@ class KnownTenant:
             TooLarge: The message is larger than the tenant may send.
         """
         path = call.path
-        if path not in self._services.found and path not in self._services and path:
+        if path and path not in self._services:
             raise self._denied("SERVICE_NOT_ALLOWED", f"may not call {path}; ask for it to be added to its services")
         if call.rest and not self._rest:
             raise self._denied("REST_NOT_ALLOWED", "may not call over REST; use gRPC, or ask for it to be allowed")

@@ -10,10 +10,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import structlog
 from redis.exceptions import RedisError
 
-from gateway.redis_connection import cancelled, connect, explain, place_of
+from gateway.redis_connection import Standing, cancelled, connect, explain, place_of
 from gateway.usage.copies import PREFIX, expiry_of, field_of, key_of, value_of
 from gateway.usage.layout import Counts, Key
 from gateway.usage.reading import UsageFile, UsageFolder
@@ -23,8 +22,6 @@ EVERY_SECONDS = 5.0
 EVERYTHING_SECONDS = 3600.0
 FINAL_SECONDS = 2.0
 WRITE_FIELDS = 500
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +63,12 @@ class UsageCopies:
         self._prefix = prefix
         self._every_seconds = every_seconds
         self._turn = Turn(folder)
-        self._place = place_of(connect(url))
+        place = place_of(connect(url))
+        self._standing = Standing(place, "usage is not copied to Redis; the files keep it", "usage is copied to Redis")
         self._finished: set[str] = set()  # sources that are in Redis for good
         self._written: dict[str, dict[Key, Counts]] = {}  # by source, of those that may still change
         self._witnesses: dict[date, tuple[str, str]] = {}  # the last field and value that were written of a day
         self._everything_at = 0.0
-        self._state = "not yet"
 
     async def run(self) -> None:
         """Copies until it is cancelled, and then once more."""
@@ -89,12 +86,12 @@ class UsageCopies:
         try:
             copied = await work
         except (RedisError, OSError, TimeoutError) as error:
-            self._tell(*explain(error))
+            self._standing.tell(*explain(error))
         except Exception as error:  # noqa: BLE001 - whatever it is
-            self._tell("broken", repr(error))
+            self._standing.tell("broken", repr(error))
         else:
             if copied:
-                self._tell("", "")
+                self._standing.tell("", "")
 
     async def _copy_in_turn(self, client: Any) -> bool:
         """Copies, unless another process does; says whether it did.
@@ -180,16 +177,6 @@ class UsageCopies:
         """Writes everything next time."""
         self._finished, self._written, self._witnesses = set(), {}, {}
         self._everything_at = monotonic() + EVERYTHING_SECONDS
-
-    def _tell(self, state: str, problem: str) -> None:
-        """Logs what keeps usage from being copied, or that nothing does any more: once each."""
-        if state == self._state:
-            return
-        if state:
-            log.error("usage is not copied to Redis; the files keep it", redis=self._place, reason=problem)
-        else:
-            log.info("usage is copied to Redis", redis=self._place)
-        self._state = state
 
 
 def look_into(folder: UsageFolder, file: UsageFile, written: dict[Key, Counts]) -> News:

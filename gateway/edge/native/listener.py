@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from gateway.edge.addresses import clear_socket, in_use, is_loopback, parse_address
+from gateway.addresses import clear_socket, in_use, is_loopback, parse_address
 from gateway.edge.calls import Sender, Traffic
 from gateway.edge.endpoints import Table
 from gateway.edge.grpcio import GrpcioListener
