@@ -43,7 +43,8 @@ async def test_an_endpoint_is_told_key_and_deadline(edge: Edge) -> None:
     (first, second), now = edge.calls, asyncio.get_running_loop().time()
     assert first.api_key == "k"
     assert first.deadline is not None
-    assert 3 < first.deadline - now <= 5
+    # gRPC rounds a timeout up on its way.
+    assert 3 < first.deadline - now < 5.1
     assert (second.api_key, second.deadline) == (None, None)
 
 
