@@ -195,10 +195,45 @@ class Band(_message.Message):
 
 Global___Band: _TypeAlias = Band  # noqa: Y015
 
+@_typing.final
+class Entity(_message.Message):
+    """Looks up the stored features of an entity.
+
+    A column of the view feeds the model's column of the same name, unless the
+    request says the value itself: a field that feeds that column and is set
+    wins. What all columns have in the request is not looked up.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VIEW_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
+    view: _builtins.str
+    """Name of the feature view, as in `customer_credit`."""
+    prefix: _builtins.str
+    """Stands before the name of each of the view's columns in the name of the
+    model's column, so that two fields, an origin and a destination say, can
+    look up one view. Default: nothing.
+    """
+    def __init__(
+        self,
+        *,
+        view: _builtins.str = ...,
+        prefix: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["prefix", b"prefix", "view", b"view"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Entity: _TypeAlias = Entity  # noqa: Y015
+
 SERVING_FIELD_NUMBER: _builtins.int
 INPUT_FIELD_NUMBER: _builtins.int
 OUTPUT_FIELD_NUMBER: _builtins.int
 BAND_FIELD_NUMBER: _builtins.int
+ENTITY_FIELD_NUMBER: _builtins.int
 serving: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Serving]
 """Names the model that answers the method."""
 input: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Input]
@@ -207,3 +242,5 @@ output: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, 
 """On a response field: the element of an output tensor that fills it."""
 band: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Band]
 """On a response field of an enum type: the score bands that choose its value."""
+entity: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Entity]
+"""On a request field: the id of an entity whose stored features are looked up."""

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from erpml.types.v1 import feature_view_pb2 as erpml_dot_types_dot_v1_dot_feature__view__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65rpml/catalog/v1/catalog.proto\x12\x10\x65rpml.catalog.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x01\n\x07\x43\x61talog\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06models\x18\x03 \x03(\x0b\x32\x17.erpml.catalog.v1.Model\x12\x31\n\x0bretirements\x18\x04 \x03(\x0b\x32\x1c.erpml.catalog.v1.Retirement\"\xc2\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04team\x18\x02 \x01(\t\x12+\n\x08versions\x18\x03 \x03(\x0b\x32\x19.erpml.catalog.v1.Version\x12#\n\x04\x61rms\x18\x04 \x03(\x0b\x32\x15.erpml.catalog.v1.Arm\x12\x33\n\x06policy\x18\x05 \x03(\x0b\x32#.erpml.catalog.v1.Model.PolicyEntry\x12.\n\tplacement\x18\x06 \x01(\x0e\x32\x1b.erpml.catalog.v1.Placement\x12\x18\n\x10previous_version\x18\x07 \x01(\x03\x1aL\n\x0bPolicyEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.erpml.catalog.v1.PolicyValue:\x02\x38\x01\"\xa7\x01\n\nRetirement\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x07version\x18\x02 \x01(\x0b\x32\x19.erpml.catalog.v1.Version\x12.\n\tplacement\x18\x03 \x01(\x0e\x32\x1b.erpml.catalog.v1.Placement\x12.\n\nretired_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x02\n\x07Version\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12.\n\tsignature\x18\x02 \x01(\x0b\x32\x1b.erpml.catalog.v1.Signature\x12\x16\n\x0emax_batch_size\x18\x03 \x01(\r\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x0e\n\x06run_id\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x17\n\x0f\x61rtifact_digest\x18\x07 \x01(\t\x12,\n\x06parity\x18\x08 \x01(\x0b\x32\x1c.erpml.catalog.v1.ModelProof\x12.\n\nlive_since\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\nModelProof\x12\x0c\n\x04rows\x18\x01 \x01(\x03\x12\x14\n\x0cmax_abs_diff\x18\x02 \x01(\x01\x12\x11\n\ttolerance\x18\x03 \x01(\x01\x12\x10\n\x08relative\x18\x04 \x01(\x08\"`\n\tSignature\x12(\n\x06inputs\x18\x01 \x03(\x0b\x32\x18.erpml.catalog.v1.Tensor\x12)\n\x07outputs\x18\x02 \x03(\x0b\x32\x18.erpml.catalog.v1.Tensor\"G\n\x06Tensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\x0c\n\x04\x64ims\x18\x03 \x03(\x03\x12\x0f\n\x07\x63olumns\x18\x04 \x03(\t\"\x95\x01\n\x03\x41rm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x1b\n\x13weight_basis_points\x18\x03 \x01(\r\x12\'\n\x04kind\x18\x04 \x01(\x0e\x32\x19.erpml.catalog.v1.ArmKind\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\x0bPolicyValue\x12\x0e\n\x06values\x18\x01 \x03(\x01\"F\n\x0f\x43\x61talogEnvelope\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63\x61talog\x18\x03 \x01(\x0c*L\n\tPlacement\x12\x19\n\x15PLACEMENT_UNSPECIFIED\x10\x00\x12\x11\n\rPLACEMENT_CPU\x10\x01\x12\x11\n\rPLACEMENT_GPU\x10\x02*h\n\x07\x41rmKind\x12\x18\n\x14\x41RM_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41RM_KIND_CHAMPION\x10\x01\x12\x17\n\x13\x41RM_KIND_CHALLENGER\x10\x02\x12\x13\n\x0f\x41RM_KIND_SHADOW\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65rpml/catalog/v1/catalog.proto\x12\x10\x65rpml.catalog.v1\x1a!erpml/types/v1/feature_view.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x01\n\x07\x43\x61talog\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06models\x18\x03 \x03(\x0b\x32\x17.erpml.catalog.v1.Model\x12\x31\n\x0bretirements\x18\x04 \x03(\x0b\x32\x1c.erpml.catalog.v1.Retirement\x12\x32\n\rfeature_views\x18\x05 \x03(\x0b\x32\x1b.erpml.types.v1.FeatureView\"\xc2\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04team\x18\x02 \x01(\t\x12+\n\x08versions\x18\x03 \x03(\x0b\x32\x19.erpml.catalog.v1.Version\x12#\n\x04\x61rms\x18\x04 \x03(\x0b\x32\x15.erpml.catalog.v1.Arm\x12\x33\n\x06policy\x18\x05 \x03(\x0b\x32#.erpml.catalog.v1.Model.PolicyEntry\x12.\n\tplacement\x18\x06 \x01(\x0e\x32\x1b.erpml.catalog.v1.Placement\x12\x18\n\x10previous_version\x18\x07 \x01(\x03\x1aL\n\x0bPolicyEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.erpml.catalog.v1.PolicyValue:\x02\x38\x01\"\xa7\x01\n\nRetirement\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x07version\x18\x02 \x01(\x0b\x32\x19.erpml.catalog.v1.Version\x12.\n\tplacement\x18\x03 \x01(\x0e\x32\x1b.erpml.catalog.v1.Placement\x12.\n\nretired_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x02\n\x07Version\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12.\n\tsignature\x18\x02 \x01(\x0b\x32\x1b.erpml.catalog.v1.Signature\x12\x16\n\x0emax_batch_size\x18\x03 \x01(\r\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x0e\n\x06run_id\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x17\n\x0f\x61rtifact_digest\x18\x07 \x01(\t\x12,\n\x06parity\x18\x08 \x01(\x0b\x32\x1c.erpml.catalog.v1.ModelProof\x12.\n\nlive_since\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\nModelProof\x12\x0c\n\x04rows\x18\x01 \x01(\x03\x12\x14\n\x0cmax_abs_diff\x18\x02 \x01(\x01\x12\x11\n\ttolerance\x18\x03 \x01(\x01\x12\x10\n\x08relative\x18\x04 \x01(\x08\"`\n\tSignature\x12(\n\x06inputs\x18\x01 \x03(\x0b\x32\x18.erpml.catalog.v1.Tensor\x12)\n\x07outputs\x18\x02 \x03(\x0b\x32\x18.erpml.catalog.v1.Tensor\"G\n\x06Tensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\x0c\n\x04\x64ims\x18\x03 \x03(\x03\x12\x0f\n\x07\x63olumns\x18\x04 \x03(\t\"\x95\x01\n\x03\x41rm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x1b\n\x13weight_basis_points\x18\x03 \x01(\r\x12\'\n\x04kind\x18\x04 \x01(\x0e\x32\x19.erpml.catalog.v1.ArmKind\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\x0bPolicyValue\x12\x0e\n\x06values\x18\x01 \x03(\x01\"F\n\x0f\x43\x61talogEnvelope\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63\x61talog\x18\x03 \x01(\x0c*L\n\tPlacement\x12\x19\n\x15PLACEMENT_UNSPECIFIED\x10\x00\x12\x11\n\rPLACEMENT_CPU\x10\x01\x12\x11\n\rPLACEMENT_GPU\x10\x02*h\n\x07\x41rmKind\x12\x18\n\x14\x41RM_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41RM_KIND_CHAMPION\x10\x01\x12\x17\n\x13\x41RM_KIND_CHALLENGER\x10\x02\x12\x13\n\x0f\x41RM_KIND_SHADOW\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,30 +35,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL_POLICYENTRY']._loaded_options = None
   _globals['_MODEL_POLICYENTRY']._serialized_options = b'8\001'
-  _globals['_PLACEMENT']._serialized_start=1532
-  _globals['_PLACEMENT']._serialized_end=1608
-  _globals['_ARMKIND']._serialized_start=1610
-  _globals['_ARMKIND']._serialized_end=1714
-  _globals['_CATALOG']._serialized_start=86
-  _globals['_CATALOG']._serialized_end=255
-  _globals['_MODEL']._serialized_start=258
-  _globals['_MODEL']._serialized_end=580
-  _globals['_MODEL_POLICYENTRY']._serialized_start=504
-  _globals['_MODEL_POLICYENTRY']._serialized_end=580
-  _globals['_RETIREMENT']._serialized_start=583
-  _globals['_RETIREMENT']._serialized_end=750
-  _globals['_VERSION']._serialized_start=753
-  _globals['_VERSION']._serialized_end=1017
-  _globals['_MODELPROOF']._serialized_start=1019
-  _globals['_MODELPROOF']._serialized_end=1104
-  _globals['_SIGNATURE']._serialized_start=1106
-  _globals['_SIGNATURE']._serialized_end=1202
-  _globals['_TENSOR']._serialized_start=1204
-  _globals['_TENSOR']._serialized_end=1275
-  _globals['_ARM']._serialized_start=1278
-  _globals['_ARM']._serialized_end=1427
-  _globals['_POLICYVALUE']._serialized_start=1429
-  _globals['_POLICYVALUE']._serialized_end=1458
-  _globals['_CATALOGENVELOPE']._serialized_start=1460
-  _globals['_CATALOGENVELOPE']._serialized_end=1530
+  _globals['_PLACEMENT']._serialized_start=1619
+  _globals['_PLACEMENT']._serialized_end=1695
+  _globals['_ARMKIND']._serialized_start=1697
+  _globals['_ARMKIND']._serialized_end=1801
+  _globals['_CATALOG']._serialized_start=121
+  _globals['_CATALOG']._serialized_end=342
+  _globals['_MODEL']._serialized_start=345
+  _globals['_MODEL']._serialized_end=667
+  _globals['_MODEL_POLICYENTRY']._serialized_start=591
+  _globals['_MODEL_POLICYENTRY']._serialized_end=667
+  _globals['_RETIREMENT']._serialized_start=670
+  _globals['_RETIREMENT']._serialized_end=837
+  _globals['_VERSION']._serialized_start=840
+  _globals['_VERSION']._serialized_end=1104
+  _globals['_MODELPROOF']._serialized_start=1106
+  _globals['_MODELPROOF']._serialized_end=1191
+  _globals['_SIGNATURE']._serialized_start=1193
+  _globals['_SIGNATURE']._serialized_end=1289
+  _globals['_TENSOR']._serialized_start=1291
+  _globals['_TENSOR']._serialized_end=1362
+  _globals['_ARM']._serialized_start=1365
+  _globals['_ARM']._serialized_end=1514
+  _globals['_POLICYVALUE']._serialized_start=1516
+  _globals['_POLICYVALUE']._serialized_end=1545
+  _globals['_CATALOGENVELOPE']._serialized_start=1547
+  _globals['_CATALOGENVELOPE']._serialized_end=1617
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ every gateway.
 """
 
 from collections import abc as _abc
+from erpml.types.v1 import feature_view_pb2 as _feature_view_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -84,6 +85,7 @@ class Catalog(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
     RETIREMENTS_FIELD_NUMBER: _builtins.int
+    FEATURE_VIEWS_FIELD_NUMBER: _builtins.int
     generation: _builtins.int
     """Grows by one with every snapshot, from 1. A gateway that
     runs never goes back.
@@ -102,6 +104,10 @@ class Catalog(_message.Message):
         every gateway had the time to follow; gateways do not look at them.
         """
 
+    @_builtins.property
+    def feature_views(self) -> _containers.RepeatedCompositeFieldContainer[_feature_view_pb2.FeatureView]:
+        """Feature views that typed methods may look up, ordered by name."""
+
     def __init__(
         self,
         *,
@@ -109,10 +115,11 @@ class Catalog(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         models: _abc.Iterable[Global___Model] | None = ...,
         retirements: _abc.Iterable[Global___Retirement] | None = ...,
+        feature_views: _abc.Iterable[_feature_view_pb2.FeatureView] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "generation", b"generation", "models", b"models", "retirements", b"retirements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "feature_views", b"feature_views", "generation", b"generation", "models", b"models", "retirements", b"retirements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -53,7 +53,9 @@ Global___RiskCategory: _TypeAlias = RiskCategory  # noqa: Y015
 class ScoreCreditRequest(_message.Message):
     """One credit application.
 
-    Counts look back two years unless they say otherwise.
+    What is not said is looked up: the stored features of the customer, in the
+    view `customer_credit`, stand in for fields that are not set. Counts look back
+    two years unless they say otherwise.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -71,19 +73,19 @@ class ScoreCreditRequest(_message.Message):
     DEPENDENTS_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """Required. Identifies the applicant; keeps an applicant on one arm of an
-    experiment.
+    """Required. Identifies the applicant, whose stored features are looked up;
+    keeps an applicant on one arm of an experiment.
     """
     revolving_utilization: _builtins.float
-    """Required. Balance on credit cards and lines, mortgages and instalments
+    """Optional. Balance on credit cards and lines, mortgages and instalments
     aside, divided by the sum of their limits. From 0; above 1 when overdrawn.
     """
     age_years: _builtins.int
-    """Required. Age of the applicant in completed years, from 0 to 150."""
+    """Optional. Age of the applicant in completed years, from 0 to 150."""
     times_past_due_30_59_days: _builtins.int
-    """Required. Times the applicant was 30 to 59 days past due. From 0."""
+    """Optional. Times the applicant was 30 to 59 days past due. From 0."""
     debt_ratio: _builtins.float
-    """Required. Monthly debt payments, alimony and living costs divided by gross
+    """Optional. Monthly debt payments, alimony and living costs divided by gross
     monthly income. From 0.
     """
     monthly_income: _builtins.float
@@ -91,15 +93,15 @@ class ScoreCreditRequest(_message.Message):
     model knows what an unknown income means; no limit is recommended then.
     """
     open_credit_lines: _builtins.int
-    """Required. Open loans (car, mortgage) and credit lines (cards). From 0."""
+    """Optional. Open loans (car, mortgage) and credit lines (cards). From 0."""
     times_past_due_90_days: _builtins.int
-    """Required. Times the applicant was 90 days or more past due. From 0."""
+    """Optional. Times the applicant was 90 days or more past due. From 0."""
     real_estate_loans: _builtins.int
-    """Required. Mortgages and real-estate loans, home equity lines included.
+    """Optional. Mortgages and real-estate loans, home equity lines included.
     From 0.
     """
     times_past_due_60_89_days: _builtins.int
-    """Required. Times the applicant was 60 to 89 days past due. From 0."""
+    """Optional. Times the applicant was 60 to 89 days past due. From 0."""
     dependents: _builtins.int
     """Optional. Dependents in the family, the applicant not counted. From 0."""
     currency_code: _builtins.str

@@ -128,6 +128,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED. The tenant may not pin a version. Metadata: `tenant`."""
     ERROR_REASON_REST_NOT_ALLOWED: _ErrorReason.ValueType  # 30
     """PERMISSION_DENIED. The tenant may not call over REST. Metadata: `tenant`."""
+    ERROR_REASON_VIEW_NOT_ALLOWED: _ErrorReason.ValueType  # 31
+    """PERMISSION_DENIED. The tenant's policy does not name the feature view.
+    Metadata: `tenant`, `view`.
+    """
+    ERROR_REASON_VIEW_UNKNOWN: _ErrorReason.ValueType  # 32
+    """NOT_FOUND. No such feature view is declared. Metadata: `view`."""
+    ERROR_REASON_FEATURES_UNAVAILABLE: _ErrorReason.ValueType  # 33
+    """UNAVAILABLE. Stored features cannot be read now or are older than their
+    view allows, and the view allows nothing in their place. Metadata: `view`.
+    """
+    ERROR_REASON_ENTITY_UNKNOWN: _ErrorReason.ValueType  # 34
+    """NOT_FOUND. No features of the entity are stored, and the view allows nothing
+    in their place. Metadata: `view`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Values of `google.rpc.ErrorInfo.reason`, in the domain `gapura`.
@@ -241,4 +255,18 @@ ERROR_REASON_PIN_NOT_ALLOWED: ErrorReason.ValueType  # 29
 """PERMISSION_DENIED. The tenant may not pin a version. Metadata: `tenant`."""
 ERROR_REASON_REST_NOT_ALLOWED: ErrorReason.ValueType  # 30
 """PERMISSION_DENIED. The tenant may not call over REST. Metadata: `tenant`."""
+ERROR_REASON_VIEW_NOT_ALLOWED: ErrorReason.ValueType  # 31
+"""PERMISSION_DENIED. The tenant's policy does not name the feature view.
+Metadata: `tenant`, `view`.
+"""
+ERROR_REASON_VIEW_UNKNOWN: ErrorReason.ValueType  # 32
+"""NOT_FOUND. No such feature view is declared. Metadata: `view`."""
+ERROR_REASON_FEATURES_UNAVAILABLE: ErrorReason.ValueType  # 33
+"""UNAVAILABLE. Stored features cannot be read now or are older than their
+view allows, and the view allows nothing in their place. Metadata: `view`.
+"""
+ERROR_REASON_ENTITY_UNKNOWN: ErrorReason.ValueType  # 34
+"""NOT_FOUND. No features of the entity are stored, and the view allows nothing
+in their place. Metadata: `view`.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -33,6 +33,10 @@ class _FeatureStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feature
     """At least one stored feature was older than its freshness bound."""
     FEATURE_STATUS_DEFAULT: _FeatureStatus.ValueType  # 4
     """At least one stored feature was missing and its default was used."""
+    FEATURE_STATUS_REFUSED: _FeatureStatus.ValueType  # 5
+    """There are no stored features that are within their freshness bound, and
+    the view allows nothing else.
+    """
 
 class FeatureStatus(_FeatureStatus, metaclass=_FeatureStatusEnumTypeWrapper):
     """State of the stored features that a prediction used."""
@@ -47,6 +51,10 @@ FEATURE_STATUS_STALE: FeatureStatus.ValueType  # 3
 """At least one stored feature was older than its freshness bound."""
 FEATURE_STATUS_DEFAULT: FeatureStatus.ValueType  # 4
 """At least one stored feature was missing and its default was used."""
+FEATURE_STATUS_REFUSED: FeatureStatus.ValueType  # 5
+"""There are no stored features that are within their freshness bound, and
+the view allows nothing else.
+"""
 Global___FeatureStatus: _TypeAlias = FeatureStatus  # noqa: Y015
 
 @_typing.final
@@ -60,6 +68,7 @@ class PredictionInfo(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     ARM_FIELD_NUMBER: _builtins.int
     FEATURE_STATUS_FIELD_NUMBER: _builtins.int
+    FEATURE_AGE_MS_FIELD_NUMBER: _builtins.int
     prediction_id: _builtins.str
     """Identifies this answer in logs, traces and the decision ledger. Unique."""
     model: _builtins.str
@@ -70,6 +79,10 @@ class PredictionInfo(_message.Message):
     """Arm of the experiment that answered: `champion` or a challenger's name."""
     feature_status: Global___FeatureStatus.ValueType
     """Where stored features came from."""
+    feature_age_ms: _builtins.int
+    """Age of the oldest stored features that were used, in milliseconds from
+    their event time to this answer; 0 where none were.
+    """
     def __init__(
         self,
         *,
@@ -78,10 +91,11 @@ class PredictionInfo(_message.Message):
         version: _builtins.int = ...,
         arm: _builtins.str = ...,
         feature_status: Global___FeatureStatus.ValueType = ...,
+        feature_age_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm", b"arm", "feature_status", b"feature_status", "model", b"model", "prediction_id", b"prediction_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm", b"arm", "feature_age_ms", b"feature_age_ms", "feature_status", b"feature_status", "model", b"model", "prediction_id", b"prediction_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
