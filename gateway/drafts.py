@@ -63,22 +63,23 @@ def draft_generation(catalogs: Catalogs, folder: Path, previous: Generation) -> 
     faults = dict[str, str]()
     catalog = catalogs.newest(previous.snapshot)
     contracts = link(read_sets(folder, faults))
-    faults |= contracts.faults
-    compiled = compile_live(contracts.methods, catalog.models)
+    faults |= {**contracts.faults, **catalog.faults}
+    compiled = compile_live(contracts.methods, catalog)
     return Draft(catalog, contracts, compiled, leave_misfits_out(catalog, compiled, previous, faults), faults)
 
 
-def compile_live(methods: Iterable[AnnotatedMethod], models: Mapping[str, Model]) -> Compiled:
+def compile_live(methods: Iterable[AnnotatedMethod], catalog: Snapshot) -> Compiled:
     """Compiles methods with the decisions and errors of this gateway."""
-    return compile_methods(methods, models, DECISIONS, status_of)
+    return compile_methods(methods, catalog.models, catalog.views, DECISIONS, status_of)
 
 
 def leave_misfits_out(catalog: Snapshot, compiled: Compiled, previous: Generation, faults: dict[str, str]) -> Snapshot:
     """Returns a catalog without versions that do not fit their methods; without its champion, a model stays as it was.
 
-    Such a version is tried again and again, and is never loaded for that.
+    So do then the feature views that the model's methods looked up. Such a version is tried again and again, and is
+    never loaded for that.
     """
-    models = dict(catalog.models)
+    models, views = dict(catalog.models), dict(catalog.views)
     for name, misfits in compiled.misfits().items():
         models[name] = models[name].without(misfits)
         faults |= {f"{name} version {number}": error.message for number, error in misfits.items()}
@@ -86,8 +87,9 @@ def leave_misfits_out(catalog: Snapshot, compiled: Compiled, previous: Generatio
         name = error.metadata["model"]
         if path in previous.compiled.methods and name in models and name in previous.snapshot.models:
             models[name] = previous.snapshot.models[name]
+            views |= {view.name: view for view in previous.compiled.methods[path].views()}
             faults[name] = error.message
-    return replace(catalog, models=models)
+    return replace(catalog, models=models, views=views)
 
 
 def names_of(snapshot: Snapshot) -> frozenset[str]:

@@ -12,8 +12,9 @@ from gateway.catalog.sources import Catalogs
 from gateway.contracts.descriptors import link
 from gateway.drafts import Generation, check_nothing_lost, compile_live, draft_generation, names_of
 from gateway.edge.endpoints import Table, build_table
+from gateway.edge.feature_store.service import feature_endpoints
 from gateway.errors import CatalogError, ContractError
-from gateway.interfaces import Admission, Batcher
+from gateway.interfaces import Admission, Batcher, FeatureStore
 from gateway.pipeline import Pipeline
 from gateway.routing import Routes
 from gateway.types import Model, ModelVersion
@@ -28,21 +29,24 @@ class Generations:
         catalogs: Where the catalog is found.
         contracts: Folder of further descriptor sets.
         lanes: Answers for every version that is loaded into it.
+        features: Stored features.
     """
 
-    def __init__(self, catalogs: Catalogs, contracts: Path, lanes: Batcher) -> None:
+    def __init__(self, catalogs: Catalogs, contracts: Path, lanes: Batcher, features: FeatureStore) -> None:
         self._catalogs = catalogs
         self._contracts = contracts
         self._lanes = lanes
+        self._features = features
         self._faults: dict[str, str] = {}
         built_in = link({})
-        self.live = Generation(Snapshot(), built_in, compile_live(built_in.methods, {}))
+        self.live = Generation(Snapshot(), built_in, compile_live(built_in.methods, Snapshot()))
 
     def table(self, tenants: Admission) -> Table:
         """Returns the endpoints of the live generation for these tenants."""
-        pipeline = Pipeline(tenants, Routes(self.live.snapshot.models), self._lanes)
+        pipeline = Pipeline(tenants, Routes(self.live.snapshot.models), self._features, self._lanes)
         ready = self.live.snapshot.generation > 0
-        return build_table(pipeline, self.live.compiled.methods, self.live.compiled.refused, ready=ready)
+        table = build_table(pipeline, self.live.compiled.methods, self.live.compiled.refused, ready=ready)
+        return {**table, **feature_endpoints(tenants, self.live.snapshot.views, self._features, self._features)}
 
     def unsettled(self) -> bool:
         """Says whether a model or a descriptor set was left out; its files may still be on their way."""
@@ -66,7 +70,7 @@ class Generations:
             return False
         compiled = draft.compiled
         if snapshot != draft.catalog:
-            compiled = await asyncio.to_thread(compile_live, draft.contracts.methods, snapshot.models)
+            compiled = await asyncio.to_thread(compile_live, draft.contracts.methods, snapshot)
         try:
             check_nothing_lost(previous.compiled, compiled, snapshot.models)
         except ContractError:

@@ -1,11 +1,12 @@
 """The stages of the request path, as the pipeline sees them."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol, Self
 
-from gateway.errors import InvalidRequest
+from gateway.errors import GatewayError
+from gateway.feature_views import Features, FeatureView, FreshRow, Lookup
 from gateway.types import Arm, Call, Model, ModelVersion, Policy, Priority, Response, Statistics, Tensors
 
 
@@ -40,6 +41,12 @@ class Tenant(Protocol):
     def may_use(self, path: str) -> bool:
         """Says whether the tenant's policy names the method at a path, or its service."""
 
+    def may_read(self, view: str) -> bool:
+        """Says whether the tenant's policy names the feature view."""
+
+    def may_push(self, view: str) -> bool:
+        """Says whether the tenant's policy names the feature view as one that it may push to."""
+
     def check(self, call: Call) -> None:
         """Lets a call of the tenant pass to its method.
 
@@ -56,8 +63,8 @@ class Tenant(Protocol):
             Overloaded: They are more than it may send over time.
         """
 
-    def charge(self, model: str, rows: int, backend_seconds: float) -> None:
-        """Writes down that a call was answered."""
+    def charge(self, model: str, rows: int, backend_seconds: float, feature_hits: int = 0) -> None:
+        """Writes down that a call was answered, with so many stored rows of features."""
 
 
 class Admission(Protocol):
@@ -115,6 +122,52 @@ class Router(Protocol):
             NotFound: No such model or version is live.
             InvalidRequest: The version is not a number.
         """
+
+
+class FeatureReader(Protocol):
+    """Reads stored features."""
+
+    def peek(self, wanted: Sequence[Lookup | None]) -> list[Features] | None:
+        """Returns fresh features of all that is wanted, if they are at hand; None otherwise.
+
+        Where nothing is wanted, there are no features: `NO_FEATURES`.
+        """
+
+    async def fetch(self, wanted: Sequence[Lookup | None]) -> list[Features]:
+        """Returns the features of all that is wanted, in its order: fresh ones, or what each view allows instead.
+
+        It never takes longer than the feature budget, and never fails: what a view refuses is REFUSED.
+
+        Args:
+            wanted: The entities; all that are not at hand are read together.
+        """
+
+
+class FeatureWriter(Protocol):
+    """Writes fresh features."""
+
+    async def push(self, view: FeatureView, rows: Sequence[FreshRow]) -> int:
+        """Writes rows, each unless a later one is stored; returns how many were written.
+
+        When it returns, the rows are kept, and are what every gateway reads within 50 ms.
+
+        Raises:
+            InvalidFields: A value does not fit its column.
+            Unavailable: The store does not answer; pushing again does no harm.
+        """
+
+
+class FeatureStore(FeatureReader, FeatureWriter, Protocol):
+    """Stored features, read and written."""
+
+    def follow(self, views: Collection[FeatureView]) -> None:
+        """Takes the views that calls may look up from now on."""
+
+    async def run(self) -> None:
+        """Stays in touch with the store, for ever."""
+
+    async def close(self) -> None:
+        """Closes the connections; nothing is called afterwards."""
 
 
 class Backend(Protocol):
@@ -213,7 +266,7 @@ class Batcher(Backend, Protocol):
         """Returns what a loaded version has done for a tenant, or for all of them."""
 
 
-NOTHING_LEFT_OUT: Mapping[int, InvalidRequest] = MappingProxyType({})
+NOTHING_LEFT_OUT: Mapping[int, GatewayError] = MappingProxyType({})
 
 
 class Method(Protocol):
@@ -232,17 +285,39 @@ class Method(Protocol):
     def target(self, request: Any) -> tuple[str, str]:
         """Names the model, and the version that the caller pins or an empty string."""
 
-    def rows(self, request: Any, arm: Arm) -> tuple[Tensors, Mapping[int, InvalidRequest]]:
-        """Turns a request into inputs.
+    def lookups(self, request: Any, arm: Arm) -> Sequence[Lookup | None]:
+        """Names the entities whose stored features the request needs; empty if it needs none.
+
+        Raises:
+            InvalidRequest: The request as a whole cannot be answered.
+        """
+
+    def rows(
+        self, request: Any, arm: Arm, features: Sequence[Features] = ()
+    ) -> tuple[Tensors, Mapping[int, GatewayError]]:
+        """Turns a request into inputs; its `lookups` were asked for before.
+
+        Args:
+            request: The request.
+            arm: Who answers.
+            features: The stored features of `lookups`, in its order.
 
         Returns:
             The inputs, and the items of a batch that were left out, by position.
 
         Raises:
             InvalidRequest: The request as a whole cannot be answered.
+            GatewayError: Its features are refused.
         """
 
-    def answer(self, request: Any, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:
+    def answer(
+        self,
+        request: Any,
+        left_out: Mapping[int, GatewayError],
+        outputs: Tensors,
+        arm: Arm,
+        features: Sequence[Features] = (),
+    ) -> bytes:
         """Turns outputs into a serialised response.
 
         Raises:

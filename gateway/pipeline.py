@@ -1,14 +1,17 @@
 """The request path: what happens to a call, from its bytes to the bytes of its answer."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from gateway.errors import Decoupled
-from gateway.interfaces import Admission, Batcher, Method, Router, StreamMethod, Tenant
+from gateway.errors import Decoupled, PermissionDenied
+from gateway.feature_views import Features, FeatureStatus, Lookup
+from gateway.interfaces import Admission, Batcher, FeatureReader, Method, Router, StreamMethod, Tenant
 from gateway.types import Arm, Call
+
+STORED = frozenset({FeatureStatus.FRESH, FeatureStatus.STALE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,7 @@ class Pipeline:
 
     tenants: Admission
     routes: Router
+    features: FeatureReader
     lanes: Batcher
 
     async def answer(self, method: Method, call: Call) -> bytes:
@@ -29,12 +33,18 @@ class Pipeline:
             request, arm = self._address(method, call, tenant)
             if self.lanes.streams(arm.version):
                 raise Decoupled
-            inputs, left_out = method.rows(request, arm)
+            features: Sequence[Features] = ()
+            wanted = method.lookups(request, arm)
+            if wanted:
+                check_views(tenant, wanted)
+                features = self.features.peek(wanted) or await self.features.fetch(wanted)
+            inputs, left_out = method.rows(request, arm, features)
             tenant.take_rows(inputs.rows)
             priority = tenant.priority if call.priority is None else max(tenant.priority, call.priority)
             outputs = await self.lanes.infer(arm.version, inputs, call.deadline, tenant.name, priority)
-            answer = method.answer(request, left_out, outputs, arm)
-            tenant.charge(arm.version.model, inputs.rows, outputs.seconds)
+            answer = method.answer(request, left_out, outputs, arm, features)
+            hits = sum(each.status in STORED for each in features) if features else 0
+            tenant.charge(arm.version.model, inputs.rows, outputs.seconds, hits)
             return answer
 
     async def stream(self, method: StreamMethod, call: Call) -> AsyncGenerator[bytes, None]:
@@ -63,3 +73,16 @@ class Pipeline:
         model, version = method.target(request)
         self.tenants.authorise(tenant, model, version)
         return request, self.routes.choose(model, version)
+
+
+def check_views(tenant: Tenant, wanted: Sequence[Lookup | None]) -> None:
+    """Lets a call read the feature views that it looks up.
+
+    Raises:
+        PermissionDenied: The tenant's policy does not name one of them.
+    """
+    for view in {lookup.view.name for lookup in wanted if lookup is not None}:
+        if not tenant.may_read(view):
+            told = f"tenant '{tenant.name}' may not read feature view '{view}'; say all of its features in the request"
+            told = f"{told}, or ask for it to be added to its feature_views"
+            raise PermissionDenied("VIEW_NOT_ALLOWED", told, tenant=tenant.name, view=view)

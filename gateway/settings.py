@@ -27,6 +27,9 @@ class Settings(BaseSettings):
         "127.0.0.1:9003",
         description="Address of the gRPC listener, host:port or unix:/path; port 0 takes a free one.",
     )
+    feature_store_listen: str = Field(
+        "127.0.0.1:9002", description="Address at which `gapura feature-store` listens instead; as `listen`."
+    )
     own_socket: Path | None = Field(
         None,
         description="Lets several grpcio workers share the port; a unix socket at which this one alone is reached.",
@@ -52,6 +55,18 @@ class Settings(BaseSettings):
     )
     catalog_key: str = Field(
         "gapura:catalog", min_length=1, description="Key of the catalog in Redis, and channel that tells of a new one."
+    )
+    features_url: SecretStr | None = Field(
+        None,
+        description="Redis of stored features: redis://, rediss://, unix://, redis+sentinel://HOST:PORT,.../SERVICE "
+        "or redis+cluster://HOST:PORT,...; that of the catalog if not set.",
+    )
+    features_budget_ms: float = Field(
+        20.0, gt=0, description="For how long a call waits for its stored features, before it is answered without."
+    )
+    features_copies: int = Field(20_000, ge=1, description="Rows of each feature view that are kept in memory.")
+    features_copy_seconds: float = Field(
+        60.0, gt=0, description="For how long a row in memory is used without a look at Redis, which tells of changes."
     )
     contracts: Path = Field(
         Path("var/catalog/contracts"),
@@ -102,6 +117,11 @@ class Settings(BaseSettings):
     def redis(self) -> str | None:
         """URL of Redis, with its password; None where there is to be none."""
         return (self.redis_url.get_secret_value() or None) if self.redis_url else None
+
+    @property
+    def features_redis(self) -> str | None:
+        """URL of the Redis of the features, with its password; None where there is to be none."""
+        return (self.features_url.get_secret_value() or None) if self.features_url else self.redis
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "Settings":

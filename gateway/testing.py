@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tritonclient.grpc import model_config_pb2
 
 from gateway.app import Gateway
+from gateway.feature_views import NO_FEATURES, Features, FeatureStatus, FeatureView, FreshRow, Lookup, fill
 from gateway.settings import Settings
 from gateway.types import ModelVersion, Priority, Response, Statistics, Tensors
 
@@ -117,3 +118,48 @@ class FakeLanes(FakeBackend):
     ) -> Tensors:
         """Answers with the first input, once it is open."""
         return await FakeBackend.infer(self, version, inputs, deadline)
+
+
+@dataclass(slots=True)
+class FakeFeatures:
+    """Stored features: those that are given or pushed; of any other entity there are the defaults.
+
+    Attributes:
+        stored: Features by the names of view and entity.
+        at_hand: Whether they are at hand, or have to be fetched.
+        wanted: What it was asked to fetch or found at hand, in order.
+    """
+
+    stored: dict[tuple[str, str], Features] = field(default_factory=dict)
+    at_hand: bool = False
+    wanted: list[Sequence[Lookup | None]] = field(default_factory=list)
+
+    def peek(self, wanted: Sequence[Lookup | None]) -> list[Features] | None:
+        """Returns the features, if they are at hand."""
+        return self._find(wanted) if self.at_hand else None
+
+    async def fetch(self, wanted: Sequence[Lookup | None]) -> list[Features]:
+        """Returns the features, after a turn of the event loop."""
+        await asyncio.sleep(0)
+        return self._find(wanted)
+
+    async def push(self, view: FeatureView, rows: Sequence[FreshRow]) -> int:
+        """Stores rows, each unless a later one is stored; returns how many it stored."""
+        written = 0
+        for entity, values, event_time_ms in rows:
+            known = self.stored.get((view.name, entity))
+            if known is None or known.event_time_ms <= event_time_ms:
+                self.stored[view.name, entity] = Features(
+                    values, fill(view, values), FeatureStatus.FRESH, event_time_ms
+                )
+                written += 1
+        return written
+
+    def _find(self, wanted: Sequence[Lookup | None]) -> list[Features]:
+        self.wanted.append(wanted)
+        return [NO_FEATURES if lookup is None else self._features(lookup) for lookup in wanted]
+
+    def _features(self, lookup: Lookup) -> Features:
+        blank = lookup.view.blank()
+        defaults = Features(blank, blank, FeatureStatus.DEFAULT)
+        return self.stored.get((lookup.view.name, lookup.entity), defaults)

@@ -1,12 +1,14 @@
-"""Reads a catalog: which models are live, in which versions, and which arm answers."""
+"""Reads a catalog: which models are live, in which versions, which arm answers, and which feature views there are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from erpml.catalog.v1 import catalog_pb2
+from erpml.types.v1 import feature_view_pb2
 
 from gateway.catalog.edition import Edition
 from gateway.errors import CatalogError
+from gateway.feature_views import FeatureView
 from gateway.types import Arm, Model, ModelVersion, Placement, Signature, TensorSpec
 
 FULL_WEIGHT = 10_000
@@ -15,10 +17,19 @@ CHAMPIONS = (catalog_pb2.ARM_KIND_UNSPECIFIED, catalog_pb2.ARM_KIND_CHAMPION)
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One generation of the catalog."""
+    """One generation of the catalog.
+
+    Attributes:
+        generation: Its number; 0 before there is a catalog.
+        models: Live models by name.
+        views: Declared feature views by name.
+        faults: Why others stayed as they were, or are left out, by what they are.
+    """
 
     generation: int = 0
     models: Mapping[str, Model] = field(default_factory=dict)
+    views: Mapping[str, FeatureView] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     def versions(self) -> set[ModelVersion]:
         """Returns every live version of every model."""
@@ -26,7 +37,7 @@ class Snapshot:
 
 
 def read_snapshot(edition: Edition, previous: Snapshot) -> Snapshot:
-    """Reads a catalog; versions that were live before stay the same objects.
+    """Reads a catalog; versions and views that were live before stay the same objects.
 
     Raises:
         CatalogError: It contradicts itself, or is older than `previous`.
@@ -38,7 +49,26 @@ def read_snapshot(edition: Edition, previous: Snapshot) -> Snapshot:
             "if the catalog was lost and begun anew, restart the gateway",
         )
     models = [read_model(model, previous.models.get(model.name)) for model in message.models]
-    return Snapshot(message.generation, {model.name: model for model in models})
+    faults = dict[str, str]()
+    views = read_views(message.feature_views, previous.views, faults)
+    return Snapshot(message.generation, {model.name: model for model in models}, views, faults)
+
+
+def read_views(
+    messages: Iterable[feature_view_pb2.FeatureView], previous: Mapping[str, FeatureView], faults: dict[str, str]
+) -> dict[str, FeatureView]:
+    """Reads the feature views; one that contradicts itself stays as it was, or out, and costs no other anything."""
+    views = dict[str, FeatureView]()
+    for message in messages:
+        name, known = message.name, previous.get(message.name)
+        try:
+            view = FeatureView.read(message)
+        except CatalogError as error:
+            faults[f"feature view {name}"] = error.message
+            views |= {name: known} if known else {}
+        else:
+            views[name] = known if known is not None and known == view else view
+    return views
 
 
 def read_model(message: catalog_pb2.Model, previous: Model | None) -> Model:

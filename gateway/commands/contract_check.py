@@ -9,6 +9,7 @@ from gateway.commands.configurations import difference, unwritable
 from gateway.contracts.compilation import compile_methods, model_of
 from gateway.contracts.descriptors import AnnotatedMethod, ContractSet
 from gateway.decisions import DECISIONS
+from gateway.errors import GatewayError
 from gateway.types import Arm, Model, ModelVersion
 
 CONFIGURATION, CHAMPION = "config.pbtxt", "champion"
@@ -46,21 +47,31 @@ def check(snapshot: Snapshot, contracts: ContractSet) -> list[Verdict]:
     for method in contracts.methods:
         by_model.setdefault(model_of(method, known), []).append(method)
     for name, methods in by_model.items():
-        verdicts += check_methods(name, methods, snapshot.models.get(name))
+        verdicts += check_methods(name, methods, snapshot)
     return verdicts
 
 
-def check_methods(name: str, methods: Sequence[AnnotatedMethod], model: Model | None) -> Iterator[Verdict]:
+def check_methods(name: str, methods: Sequence[AnnotatedMethod], snapshot: Snapshot) -> Iterator[Verdict]:
     """Yields a verdict for every method of a model and every version: each is tried as if it were the champion."""
+    model = snapshot.models.get(name)
     if model is None:
         yield from (Verdict(method.full_name, name, 0, (), "the catalog has no such model") for method in methods)
         return
     for number, version in model.versions.items():
         alone = replace(model, versions={number: version}, arms=(Arm(CHAMPION, version),))
-        compiled = compile_methods(methods, {name: alone}, DECISIONS, lambda _: b"")  # no item of a batch fails here
+        compiled = compile_methods(methods, {name: alone}, snapshot.views, DECISIONS, no_status)
         for method in methods:
             reason = compiled.refused[method.path].message if method.path in compiled.refused else ""
             yield Verdict(method.full_name, name, number, arms_of(model, version), reason)
+
+
+def no_status(error: GatewayError) -> bytes:
+    """Serialises nothing: no item of a batch fails here.
+
+    Raises:
+        GatewayError: The item's error, always.
+    """
+    raise error
 
 
 def check_configuration(model: Model) -> Iterator[Verdict]:
@@ -82,7 +93,7 @@ def report_of(snapshot: Snapshot, verdicts: Iterable[Verdict], faults: Mapping[s
     Args:
         snapshot: The catalog.
         verdicts: Of its methods.
-        faults: Why descriptor sets were left out, by file.
+        faults: Why descriptor sets and feature views were left out, by file or name.
     """
     listed = [asdict(verdict) | {"served": not verdict.reason} for verdict in verdicts]
     refused: dict[str, list[dict[str, Any]]] = {name: [] for name in snapshot.models}

@@ -53,7 +53,7 @@ def check(*, path: Path, folder: Path, as_json: bool) -> None:
     except CatalogError as error:
         raise click.UsageError(error.message) from error
     linked = link(read_sets(folder, faults))
-    faults |= linked.faults
+    faults |= {**linked.faults, **snapshot.faults}
     verdicts = check_all(snapshot, linked)
     report = report_of(snapshot, verdicts, faults)
     click.echo(json.dumps(report, indent=2) if as_json else "\n".join(lines_of(verdicts, faults)))

@@ -9,21 +9,23 @@ from keyword import iskeyword
 from math import prod
 from secrets import token_hex
 from struct import Struct
+from time import time_ns
 from typing import Any, NoReturn
 
 from erpml.annotations.v1 import annotations_pb2
-from erpml.types.v1 import prediction_info_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.contracts.columns import FLOAT_FIELDS, FLOATS, misfit
 from gateway.contracts.descriptors import AnnotatedMethod
+from gateway.contracts.predictions import FEATURES_SOURCE, info_field, info_template
 from gateway.contracts.rows import STRUCT_CODES
 from gateway.errors import ModelFailed
 from gateway.interfaces import Decide, Decision
 from gateway.tensors import ELEMENT_BYTES
 from gateway.types import Arm, ModelVersion, Policy, Signature, Tensors, TensorSpec
 
-# A request, outputs and the position of its row -> the response message; raises InvalidRequest.
+# A request, outputs and the position of its row -> the response message; raises InvalidRequest. Where stored features
+# may be used, the request is an `Asked`.
 FillAnswer = Callable[[Any, Tensors, int], Any]
 
 NUMBER_FIELDS = FLOAT_FIELDS | {
@@ -33,7 +35,6 @@ NUMBER_FIELDS = FLOAT_FIELDS | {
     FieldDescriptor.CPPTYPE_UINT32,
     FieldDescriptor.CPPTYPE_UINT64,
 }
-PREDICTION_INFO = prediction_info_pb2.PredictionInfo.DESCRIPTOR.full_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,17 @@ class Step:
         return [*self.before, f"response.{self.field} = {self.expression}"]
 
 
-def compile_answer(method: AnnotatedMethod, arm: Arm, policy: Policy, decision: Decision | None) -> FillAnswer:
+def compile_answer(
+    method: AnnotatedMethod, arm: Arm, policy: Policy, decision: Decision | None, *, stored: bool = False
+) -> FillAnswer:
     """Compiles the response of one arm; its source is what `write_source` writes.
+
+    Args:
+        method: The method.
+        arm: Who answers.
+        policy: Values that replace those of the contract.
+        decision: What annotations cannot say, if there is something.
+        stored: Whether stored features may be used.
 
     Raises:
         ContractError: A response field is filled by nobody, or by something that does not fit it.
@@ -77,16 +87,17 @@ def compile_answer(method: AnnotatedMethod, arm: Arm, policy: Policy, decision: 
         "decide": decide,
         "prefix": token_hex(8),
         "numbers": count(1),
+        "time_ns": time_ns,
     }
     for step in steps:
         names |= step.names
-    source = write_source(steps, decided, info)
+    source = write_source(steps, decided, info, stored=stored)
     exec(source, names)  # noqa: S102 - of names that a descriptor pool accepts: letters, digits and _
     fill: FillAnswer = names["fill"]
     return fill
 
 
-def write_source(steps: Sequence[Step], decided: Sequence[Step], info: str) -> str:
+def write_source(steps: Sequence[Step], decided: Sequence[Step], info: str, *, stored: bool) -> str:
     """Writes the function that fills a response, one assignment per field, like the packers of rows:
 
         def fill(request, outputs, row):
@@ -97,16 +108,20 @@ def write_source(steps: Sequence[Step], decided: Sequence[Step], info: str) -> s
             response.risk_category = bisect_left(bounds_risk_category, response.default_probability) + 1
             decided = decide(request, response)
             response.credit_limit_minor = decided['credit_limit_minor']
-            response.prediction.prediction_id = f'{prefix}-{next(numbers):x}'
+            info = response.prediction
+            info.prediction_id = f'{prefix}-{next(numbers):x}'
             return response
 
     The id is one that no other process and no later run gives: a random prefix and a count.
     """  # noqa: D415 - the colon introduces the example
-    lines = ["response = parse(template)"]
+    lines = ["asked, request = request, request.message"] if stored else []
+    lines.append("response = parse(template)")
     lines += [line for step in steps for line in step.lines()]
     lines += ["decided = decide(request, response)"] if decided else []
     lines += [line for step in decided for line in step.lines()]
-    lines += [f"response.{info}.prediction_id = f'{{prefix}}-{{next(numbers):x}}'", "return response"]
+    lines += [f"info = response.{info}", "info.prediction_id = f'{prefix}-{next(numbers):x}'"]
+    lines += FEATURES_SOURCE if stored else ()
+    lines.append("return response")
     return "def fill(request, outputs, row):\n    " + "\n    ".join(lines)
 
 
@@ -214,27 +229,6 @@ def compile_decision(method: AnnotatedMethod, policy: Policy, decision: Decision
         return decision.compile(policy)
     except (KeyError, ValueError) as error:
         raise misfit(method, f"the policy does not fit: {error}") from error
-
-
-def info_field(method: AnnotatedMethod) -> str:
-    """Returns the name of the field that says who answered.
-
-    Raises:
-        ContractError: There is none.
-    """
-    for field in method.response.DESCRIPTOR.fields:
-        if field.message_type is not None and field.message_type.full_name == PREDICTION_INFO:
-            return str(field.name)
-    raise misfit(method, f"the response needs a field of type {PREDICTION_INFO}")
-
-
-def info_template(method: AnnotatedMethod, info: str, arm: Arm) -> bytes:
-    """Returns a serialised response that holds all that is the same in every answer of the arm."""
-    response = method.response()
-    said = getattr(response, info)
-    said.model, said.version, said.arm = arm.version.model, arm.version.number, arm.name
-    said.feature_status = prediction_info_pb2.FEATURE_STATUS_NOT_USED
-    return bytes(response.SerializeToString())
 
 
 def check_filled(method: AnnotatedMethod, filled: set[str]) -> None:

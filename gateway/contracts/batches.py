@@ -1,6 +1,6 @@
 """Typed batch methods: many items of one call, scored together, each with its own answer or error."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from gateway.contracts.bindings import TypedMethod, parse_message
 from gateway.contracts.columns import misfit
 from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.errors import ContractError, GatewayError, InvalidFields, InvalidRequest
+from gateway.feature_views import Features, FeatureView, Lookup
 from gateway.types import Arm, Model, Tensors
 
 MOST_ITEMS = 512
@@ -63,15 +64,28 @@ class BatchMethod:
         """Names the model; the version is the router's choice."""
         return self.item.target(request)
 
-    def rows(self, request: Any, arm: Arm) -> tuple[Tensors, Mapping[int, InvalidRequest]]:
+    def views(self) -> set[FeatureView]:
+        """Returns the feature views that its items look up."""
+        return self.item.views()
+
+    def lookups(self, request: Any, arm: Arm) -> Sequence[Lookup | None]:  # noqa: ARG002 - the same for all
+        """Names no entities: the items say everything."""
+        return ()
+
+    def rows(
+        self,
+        request: Any,
+        arm: Arm,
+        features: Sequence[Features] = (),  # noqa: ARG002 - there are none
+    ) -> tuple[Tensors, Mapping[int, GatewayError]]:
         """Turns the items into rows; items that cannot be scored are left out.
 
         Raises:
             InvalidRequest: There are no items, or too many.
         """
-        binding, items = self.item.bindings[arm.name, arm.version.number], getattr(request, self.items)
-        self._check_size(len(items), arm)
-        rows, left_out = [], dict[int, InvalidRequest]()
+        binding, items = self.item.bindings[arm.name, arm.version.number], self.items_of(request)
+        self.check_size(len(items), arm)
+        rows, left_out = [], dict[int, GatewayError]()
         for position, item in enumerate(items):
             try:
                 rows.append(binding.row(item))
@@ -80,12 +94,19 @@ class BatchMethod:
         data = tuple(map(b"".join, zip(*rows, strict=True)))
         return Tensors(len(rows), binding.shapes, data, binding.terms), left_out
 
-    def answer(self, request: Any, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:
+    def answer(
+        self,
+        request: Any,
+        left_out: Mapping[int, GatewayError],
+        outputs: Tensors,
+        arm: Arm,
+        features: Sequence[Features] = (),  # noqa: ARG002 - the items know
+    ) -> bytes:
         """Turns rows of outputs into results, in the order of the items."""
         fill = self.item.bindings[arm.name, arm.version.number].fill
         response, row = self.response(), 0
         results = getattr(response, self.results)
-        for position, item in enumerate(getattr(request, self.items)):
+        for position, item in enumerate(self.items_of(request)):
             result = results.add()
             error: GatewayError | None = left_out.get(position)
             if error is None:
@@ -98,7 +119,17 @@ class BatchMethod:
                 getattr(result, self.refused).MergeFromString(self.status_of(error))
         return bytes(response.SerializeToString())
 
-    def _check_size(self, items: int, arm: Arm) -> None:
+    def items_of(self, request: Any) -> Sequence[Any]:
+        """Returns the items of a request."""
+        items: Sequence[Any] = getattr(request, self.items)
+        return items
+
+    def check_size(self, items: int, arm: Arm) -> None:
+        """Checks the number of items.
+
+        Raises:
+            InvalidRequest: There are none, or too many.
+        """
         limit = min(MOST_ITEMS, arm.version.max_batch_size)
         if not items:
             raise InvalidFields([(self.items, f"is required; send 1 to {limit} items")])

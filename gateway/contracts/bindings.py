@@ -1,17 +1,21 @@
 """Typed methods: a contract bound to the live versions of its model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
 from gateway.contracts.answers import FillAnswer, bound_outputs, compile_answer
 from gateway.contracts.descriptors import AnnotatedMethod
-from gateway.contracts.rows import PackRow, compile_row
-from gateway.errors import ContractError, InvalidRequest
+from gateway.contracts.rows import PackRow, compile_row, compile_settlement, plan_row
+from gateway.errors import ContractError, GatewayError, InvalidRequest
+from gateway.feature_views import Features, FeatureView, Lookup
 from gateway.interfaces import NOTHING_LEFT_OUT, Decision
-from gateway.types import PLAIN, Arm, Model, Tensors, Terms
+from gateway.types import PLAIN, Arm, Model, Signature, Tensors, Terms
+
+Compiled = TypeVar("Compiled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,20 @@ class TypedMethod:
         """Names the model; the version is the router's choice."""
         return self.model, ""
 
-    def rows(self, request: Any, arm: Arm) -> tuple[Tensors, Mapping[int, InvalidRequest]]:
+    def views(self) -> set[FeatureView]:
+        """Returns the feature views that its requests look up."""
+        return set()
+
+    def lookups(self, request: Any, arm: Arm) -> Sequence[Lookup | None]:  # noqa: ARG002 - the same for all
+        """Names no entities: the request says everything."""
+        return ()
+
+    def rows(
+        self,
+        request: Any,
+        arm: Arm,
+        features: Sequence[Features] = (),  # noqa: ARG002 - there are none
+    ) -> tuple[Tensors, Mapping[int, GatewayError]]:
         """Turns the request into one row.
 
         Raises:
@@ -68,7 +85,14 @@ class TypedMethod:
         binding = self.bindings[arm.name, arm.version.number]
         return Tensors(1, binding.shapes, binding.row(request), binding.terms), NOTHING_LEFT_OUT
 
-    def answer(self, request: Any, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:  # noqa: ARG002 - one item is never left out
+    def answer(
+        self,
+        request: Any,
+        left_out: Mapping[int, GatewayError],  # noqa: ARG002 - one item is never left out
+        outputs: Tensors,
+        arm: Arm,
+        features: Sequence[Features] = (),  # noqa: ARG002 - there are none
+    ) -> bytes:
         """Turns the row of outputs into a serialised response.
 
         Raises:
@@ -80,20 +104,35 @@ class TypedMethod:
 
 
 def bind(method: AnnotatedMethod, model: Model, decision: Decision | None) -> TypedMethod:
+    """Compiles a method that looks nothing up.
+
+    Raises:
+        ContractError: The method and the champion do not fit.
+    """
+    bindings, misfits = compile_arms(method, model, partial(compile_binding, method, model, decision))
+    return TypedMethod(model.name, method.request, bindings, misfits)
+
+
+def compile_arms(
+    method: AnnotatedMethod, model: Model, compile_arm: Callable[[Arm], Compiled]
+) -> tuple[dict[tuple[str, int], Compiled], dict[int, ContractError]]:
     """Compiles a method for every arm that may answer; versions beside the champion's that do not fit are set aside.
+
+    Returns:
+        The compiled arms by name and version, and why other versions do not fit, by number.
 
     Raises:
         ContractError: The method and the champion do not fit.
     """
     champion, *others = model.answering()
-    bindings = {(champion.name, champion.version.number): compile_binding(method, champion, model, decision)}
+    bindings = {(champion.name, champion.version.number): compile_arm(champion)}
     misfits = dict[int, ContractError]()
     for arm in others:
         try:
-            bindings[arm.name, arm.version.number] = compile_binding(method, arm, model, decision)
+            bindings[arm.name, arm.version.number] = compile_arm(arm)
         except Exception as error:  # noqa: BLE001 - whatever it is, the champion does without
             misfits[arm.version.number] = explain(method, error, model.name)
-    return TypedMethod(model.name, method.request, bindings, misfits)
+    return bindings, misfits
 
 
 def explain(method: AnnotatedMethod, error: Exception, model: str) -> ContractError:
@@ -102,20 +141,26 @@ def explain(method: AnnotatedMethod, error: Exception, model: str) -> ContractEr
     return ContractError(reason, model=model)
 
 
-def compile_binding(method: AnnotatedMethod, arm: Arm, model: Model, decision: Decision | None) -> Binding:
+def compile_binding(method: AnnotatedMethod, model: Model, decision: Decision | None, arm: Arm) -> Binding:
     """Compiles a method for one arm.
 
     Raises:
         ContractError: The method and the version do not fit.
     """
     signature = arm.version.signature
-    outputs = bound_outputs(method, signature)
+    plan = plan_row(method, signature)
     return Binding(
-        row=compile_row(method, signature),
+        row=compile_row(plan, compile_settlement(plan)),
         shapes=tuple(spec.dims for spec in signature.inputs),
-        terms=Terms(outputs) if len(outputs) < len(signature.outputs) else PLAIN,
+        terms=terms_of(method, signature),
         fill=compile_answer(method, arm, model.policy, decision),
     )
+
+
+def terms_of(method: AnnotatedMethod, signature: Signature) -> Terms:
+    """Returns the terms of a method's calls: a model is asked only for the outputs that are read."""
+    outputs = bound_outputs(method, signature)
+    return Terms(outputs) if len(outputs) < len(signature.outputs) else PLAIN
 
 
 def parse_message(message_class: Any, message: bytes) -> Any:

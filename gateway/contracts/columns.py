@@ -1,9 +1,12 @@
-"""Reads which request fields feed which columns of a model, and whether they fit."""
+"""Reads which request fields and stored features feed which columns of a model, and whether they fit."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import inf, prod
+from types import MappingProxyType
 
 from erpml.annotations.v1 import annotations_pb2
+from gapura_features.schema import Column as ViewColumn
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -24,21 +27,52 @@ LIMITS: dict[str, tuple[float, float]] = {
     **{f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
 }
 FLOATS = frozenset({"FP32", "FP64"})
+
+# Type of a number field -> smallest and largest value that it holds.
+FIELD_LIMITS: dict[int, tuple[float, float]] = {
+    FieldDescriptor.CPPTYPE_BOOL: LIMITS["BOOL"],
+    FieldDescriptor.CPPTYPE_FLOAT: LIMITS["FP32"],
+    FieldDescriptor.CPPTYPE_DOUBLE: LIMITS["FP64"],
+    FieldDescriptor.CPPTYPE_ENUM: LIMITS["INT32"],
+    **{getattr(FieldDescriptor, f"CPPTYPE_{name}"): LIMITS[name] for name in ("INT32", "INT64", "UINT32", "UINT64")},
+}
 FLOAT_FIELDS = frozenset({FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT})
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A request field that feeds a column.
+class Stored:
+    """A column of a feature view that feeds a column of the model.
 
     Attributes:
-        field: Name of the field.
+        entity: Index of the entity whose features they are, among those of the request.
+        position: Index of the column in the view.
+        column: The column of the view.
+        source: What it is called in messages.
+    """
+
+    entity: int
+    position: int
+    column: ViewColumn
+    source: str
+
+
+NO_FIELD = 0  # in the place of a type of field
+NOTHING_STORED: Mapping[str, Stored] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column and what feeds it: a request field, stored features, or the one where the other is not set.
+
+    Attributes:
+        field: Name of the field; empty where there is none.
         name: Name of the column.
         cpp_type: `FieldDescriptor.CPPTYPE_*` of the field.
         required: Whether the caller must set it.
         presence: Whether an unset field can be told from a zero or an empty string.
         minimum: Smallest value accepted.
         maximum: Largest value accepted.
+        stored: The stored features.
     """
 
     field: str
@@ -48,13 +82,21 @@ class Column:
     presence: bool
     minimum: float
     maximum: float
+    stored: Stored | None = None
 
 
-def match_columns(method: AnnotatedMethod, signature: Signature) -> list[list[Column]]:
+def match_columns(
+    method: AnnotatedMethod, signature: Signature, stored: Mapping[str, Stored] = NOTHING_STORED
+) -> list[list[Column]]:
     """Returns the columns of each input tensor, in the tensor's order.
 
+    Args:
+        method: The method.
+        signature: Of the version that answers.
+        stored: Stored features that feed columns of the model, by the names of those.
+
     Raises:
-        ContractError: A field names no column, a column has no field, or a field does not fit its tensor.
+        ContractError: A field names no column, a column is not fed, or a field does not fit its tensor.
     """
     annotated = annotated_columns(method)
     fed = {column.name: column for column in annotated}
@@ -65,6 +107,8 @@ def match_columns(method: AnnotatedMethod, signature: Signature) -> list[list[Co
     for name, column in fed.items():
         if name not in wanted:
             raise misfit(method, f"field '{column.field}' feeds '{name}', which is not a column of the model")
+    for name, source in stored.items():
+        fed[name] = replace(fed.get(name) or unasked_column(name), stored=source)
     for name in wanted:
         if name not in fed:
             raise misfit(method, f"no request field feeds the model's column '{name}'")
@@ -93,6 +137,11 @@ def annotated_columns(method: AnnotatedMethod) -> list[Column]:
     return [read_column(field) for field in fed]
 
 
+def unasked_column(name: str) -> Column:
+    """Returns a column that no request field feeds."""
+    return Column("", name, NO_FIELD, required=False, presence=True, minimum=-inf, maximum=inf)
+
+
 def read_column(field: FieldDescriptor) -> Column:
     """Reads the annotations of one field."""
     options = field.GetOptions()
@@ -117,6 +166,8 @@ def check_tensor(method: AnnotatedMethod, spec: TensorSpec, columns: list[Column
     if min(spec.dims, default=1) < 0 or prod(spec.dims) != len(columns):
         raise misfit(method, f"a row of '{spec.name}' has shape {list(spec.dims)}, not one element per column")
     for column in columns:
+        if not column.field:
+            continue
         if spec.datatype == BYTES or column.cpp_type == FieldDescriptor.CPPTYPE_STRING:
             fits = spec.datatype == BYTES and column.cpp_type == FieldDescriptor.CPPTYPE_STRING
         else:
@@ -125,7 +176,7 @@ def check_tensor(method: AnnotatedMethod, spec: TensorSpec, columns: list[Column
             raise misfit(method, f"field '{column.field}' cannot be a {spec.datatype}, the type of '{spec.name}'")
         if column.required and not column.presence and spec.datatype != BYTES:
             raise misfit(method, f"field '{column.field}' is required: declare it `optional` so that 0 can be told")
-        if column.presence and not column.required and spec.datatype not in FLOATS:
+        if column.presence and not column.required and not column.stored and spec.datatype not in FLOATS:
             raise misfit(method, f"field '{column.field}' may be absent, and {spec.datatype} has no missing value")
 
 

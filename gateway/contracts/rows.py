@@ -1,8 +1,7 @@
 """Compiles request fields into rows of bytes, one per input tensor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, nan
 from operator import attrgetter
 from struct import Struct
 from typing import Any
@@ -11,7 +10,8 @@ from erpml.annotations.v1 import annotations_pb2
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
-from gateway.contracts.columns import LIMITS, Column, match_columns, misfit
+from gateway.contracts.cells import MISSING, Cell, make_cell, settled
+from gateway.contracts.columns import NOTHING_STORED, Stored, match_columns, misfit
 from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.errors import InvalidFields
 from gateway.tensors import BYTES, element
@@ -19,8 +19,6 @@ from gateway.types import Signature, TensorSpec
 
 # A request -> its row of every input tensor; raises InvalidFields.
 PackRow = Callable[[Any], tuple[bytes, ...]]
-
-MISSING = "is required"
 
 # KServe v2 datatype -> struct code.
 STRUCT_CODES = {
@@ -39,33 +37,55 @@ STRUCT_CODES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """A column and the values that have a place in its tensor.
+class RowPlan:
+    """What a row is made of.
 
     Attributes:
-        column: The column.
-        low: Smallest value, of contract and datatype; -inf for text.
-        high: Largest value, likewise.
-        text: Whether it holds text.
+        required: Required fields that feed no column, such as entity ids.
+        tensors: Cells of each input tensor.
+        packs: Packs the values of each input tensor.
     """
 
-    column: Column
-    low: float
-    high: float
-    text: bool
+    required: Sequence[FieldDescriptor]
+    tensors: Sequence[Sequence[Cell]]
+    packs: Sequence[Callable[..., bytes]]
 
-    def violation(self, request: Any) -> str:
-        """Returns what the field of a request needs, or an empty string."""
-        value = getattr(request, self.column.field)
-        if is_absent(self.column, request):
-            return MISSING if self.column.required else ""
-        if self.text:
-            return "" if value or not self.column.required else MISSING
-        return "" if self.low <= value <= self.high else describe_range(self, value)
+    def cells(self) -> list[Cell]:
+        """Returns the cells of all tensors."""
+        return [cell for tensor in self.tensors for cell in tensor]
+
+    def names(self) -> dict[str, Any]:
+        """Returns what the sources of packers name: packs, and the bounds of the cells behind the required fields."""
+        names: dict[str, Any] = {f"p{index}": pack for index, pack in enumerate(self.packs)}
+        for index, cell in enumerate(self.cells(), start=len(self.required)):
+            names |= {f"l{index}": cell.low, f"h{index}": cell.high}
+        return names
 
 
-def compile_row(method: AnnotatedMethod, signature: Signature) -> PackRow:
-    """Compiles what takes a request to its row of every input tensor; absent optional numbers become NaN.
+def plan_row(method: AnnotatedMethod, signature: Signature, stored: Mapping[str, Stored] = NOTHING_STORED) -> RowPlan:
+    """Returns what the rows of a version are made of.
+
+    Args:
+        method: The method.
+        signature: Of the version.
+        stored: Stored features that feed its columns, by the names of those.
+
+    Raises:
+        ContractError: Fields and columns do not match.
+    """
+    if not signature.inputs:
+        raise misfit(method, "the model has no inputs")
+    required = required_elsewhere(method)
+    tensors = [
+        [make_cell(column, spec) for column in columns]
+        for spec, columns in zip(signature.inputs, match_columns(method, signature, stored), strict=True)
+    ]
+    packs = [compile_pack(spec, len(cells)) for spec, cells in zip(signature.inputs, tensors, strict=True)]
+    return RowPlan(required, tensors, packs)
+
+
+def compile_row(plan: RowPlan, settle: Callable[[Any], Any]) -> PackRow:
+    """Compiles what takes a request to its row of every input tensor.
 
     The packer is written as source and compiled, as the standard library does for named tuples: chained comparisons
     of local variables cost half of what loops over the columns do. For an entity id and two columns it reads
@@ -78,86 +98,73 @@ def compile_row(method: AnnotatedMethod, signature: Signature) -> PackRow:
             return settle(request)
 
     An absent field reads as zero, so only zeros need a look at their presence; `settle` does whatever is rare.
-
-    Raises:
-        ContractError: Fields and columns do not match.
     """
-    if not signature.inputs:
-        raise misfit(method, "the model has no inputs")
-    required = required_elsewhere(method)
-    tensors = [
-        [make_cell(column, spec) for column in columns]
-        for spec, columns in zip(signature.inputs, match_columns(method, signature), strict=True)
-    ]
-    packs = [compile_pack(spec, len(cells)) for spec, cells in zip(signature.inputs, tensors, strict=True)]
-    cells = [cell for tensor in tensors for cell in tensor]
-    read = compile_reader([field.name for field in required] + [cell.column.field for cell in cells])
-    names: dict[str, Any] = {"read": read, "settle": compile_settlement(required, tensors, packs)}
-    names |= {f"p{index}": pack for index, pack in enumerate(packs)}
-    for index, cell in enumerate(cells, start=len(required)):
-        names |= {f"l{index}": cell.low, f"h{index}": cell.high}
-    exec(write_source(required, tensors), names)  # noqa: S102 - of names that a descriptor pool accepts: letters, digits and _
+    read = compile_reader([field.name for field in plan.required] + [cell.column.field for cell in plan.cells()])
+    names = plan.names() | {"read": read, "settle": settle}
+    exec(write_source(plan.required, plan.tensors), names)  # noqa: S102 - of names that a descriptor pool accepts: letters, digits and _
     pack_row: PackRow = names["pack_row"]
     return pack_row
 
 
 def write_source(required: Sequence[FieldDescriptor], tensors: Sequence[Sequence[Cell]]) -> str:
     """Writes the packer that `compile_row` shows."""
-    checks = [f"has({field.name!r})" if field.has_presence else f"v{index}" for index, field in enumerate(required)]
-    results: list[str] = []
-    index = len(required)
-    for tensor in tensors:
-        results.append(f"p{len(results)}({''.join(f'v{index + offset}, ' for offset in range(len(tensor)))})")
-        for cell in tensor:
-            checks += write_checks(cell, index)
-            index += 1
+    checks = write_required(required)
+    cells = [cell for tensor in tensors for cell in tensor]
+    for index, cell in enumerate(cells, start=len(required)):
+        checks += write_checks(cell, index)
     return f"""
 def pack_row(request):
-    {"".join(f"v{number}, " for number in range(index))} = read(request)
+    {"".join(f"v{number}, " for number in range(len(required) + len(cells)))} = read(request)
     has = request.HasField
     if {" and ".join(checks) or "True"}:
-        return ({", ".join(results)}, )
+        return {write_packs(len(required), tensors)}
     return settle(request)
 """
 
 
+def write_required(required: Sequence[FieldDescriptor]) -> list[str]:
+    """Writes the conditions that required fields which feed no column have values."""
+    return [f"has({field.name!r})" if field.has_presence else f"v{index}" for index, field in enumerate(required)]
+
+
+def write_packs(first: int, tensors: Sequence[Sequence[Cell]]) -> str:
+    """Writes the row of every tensor, packed of values that are numbered from `first`."""
+    results: list[str] = []
+    for number, tensor in enumerate(tensors):
+        results.append(f"p{number}({''.join(f'v{first + offset}, ' for offset in range(len(tensor)))})")
+        first += len(tensor)
+    return f"({', '.join(results)}, )"
+
+
 def write_checks(cell: Cell, index: int) -> list[str]:
     """Writes the conditions under which a value may be packed as it is."""
-    if cell.text:
-        return [f"v{index}"] if cell.column.required else []
     presence = [f"(v{index} or has({cell.column.field!r}))"] if cell.column.presence else []
+    if cell.text:
+        return [f"v{index}"] if cell.column.required else presence
     return [f"l{index} <= v{index} <= h{index}", *presence]
 
 
-def compile_settlement(
-    required: Sequence[FieldDescriptor],
-    tensors: Sequence[Sequence[Cell]],
-    packs: Sequence[Callable[..., bytes]],
-) -> PackRow:
+def compile_settlement(plan: RowPlan) -> PackRow:
     """Compiles what looks closely: it puts NaN where optional numbers are absent, or names every bad field."""
+    cells = plan.cells()
 
     def settle(request: Any) -> tuple[bytes, ...]:
-        needs = [(field.name, "" if is_filled(field, request) else MISSING) for field in required]
-        needs += [(cell.column.field, cell.violation(request)) for tensor in tensors for cell in tensor]
+        needs = required_needs(plan.required, request)
+        needs += [(cell.column.field, cell.violation(request)) for cell in cells]
         violations = [(field, need) for field, need in needs if need]
         if violations:
             raise InvalidFields(violations)
         return tuple(
-            pack(*(settled(cell, request) for cell in tensor)) for pack, tensor in zip(packs, tensors, strict=True)
+            pack(*(settled(cell, request) for cell in tensor))
+            for pack, tensor in zip(plan.packs, plan.tensors, strict=True)
         )
 
     return settle
 
 
-def settled(cell: Cell, request: Any) -> Any:
-    """Returns the value that is packed for a column."""
-    absent = is_absent(cell.column, request) and not cell.text
-    return nan if absent else getattr(request, cell.column.field)
-
-
-def is_absent(column: Column, request: Any) -> bool:
-    """Says whether a field that can be told from a zero is not set."""
-    return column.presence and not request.HasField(column.field)
+def required_needs(required: Sequence[FieldDescriptor], request: Any) -> list[tuple[str, str]]:
+    """Returns what each of the required fields that feed no column needs; nothing where it has a value."""
+    return [(field.name, "" if is_filled(field, request) else MISSING) for field in required]
 
 
 def is_filled(field: FieldDescriptor, request: Any) -> bool:
@@ -165,18 +172,10 @@ def is_filled(field: FieldDescriptor, request: Any) -> bool:
     return bool(request.HasField(field.name) if field.has_presence else getattr(request, field.name))
 
 
-def make_cell(column: Column, spec: TensorSpec) -> Cell:
-    """Returns a column with the bounds of its tensor."""
-    if spec.datatype == BYTES:
-        return Cell(column, -inf, inf, text=True)
-    smallest, largest = LIMITS[spec.datatype]
-    return Cell(column, max(column.minimum, smallest), min(column.maximum, largest), text=False)
-
-
 def compile_pack(spec: TensorSpec, elements: int) -> Callable[..., bytes]:
     """Compiles what packs the values of one row of a tensor."""
     if spec.datatype == BYTES:
-        return lambda *values: b"".join([element(value.encode()) for value in values])
+        return lambda *values: b"".join([element(value.encode() if type(value) is str else value) for value in values])
     return Struct(f"<{elements}{STRUCT_CODES[spec.datatype]}").pack
 
 
@@ -198,16 +197,6 @@ def is_required_elsewhere(field: FieldDescriptor) -> bool:
     options = field.GetOptions()
     required = field_behavior_pb2.REQUIRED in options.Extensions[field_behavior_pb2.field_behavior]
     return required and not options.HasExtension(annotations_pb2.input)
-
-
-def describe_range(cell: Cell, value: float) -> str:
-    """Tells what a value must be: the bounds of the contract, and those of the tensor where they are passed."""
-    column = cell.column
-    if not isfinite(value):
-        return f"must be a finite number, got {value}" + ("" if column.required else "; leave it out if it is unknown")
-    told = [f"at least {cell.low:.10g}"] if isfinite(column.minimum) or value < cell.low else []
-    told += [f"at most {cell.high:.10g}"] if isfinite(column.maximum) or value > cell.high else []
-    return f"must be {' and '.join(told)}, got {value:.10g}"
 
 
 def compile_reader(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:

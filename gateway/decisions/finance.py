@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from erpml.finance.v1.credit_service_pb2 import ScoreCreditRequest, ScoreCreditResponse
+from erpml.finance.v1.fraud_service_pb2 import FraudRecommendation, ScoreTransactionRequest, ScoreTransactionResponse
 
 from gateway.errors import InvalidFields
 from gateway.types import Policy
@@ -44,14 +45,51 @@ def credit_limit(
         raise ValueError(f"limit_step must be above 0 and limit_maximum from 0, got {step:g} and {maximum:g}")
 
     def recommend(request: ScoreCreditRequest, response: ScoreCreditResponse) -> Mapping[str, object]:
-        currency = request.currency_code
-        if not currency:
-            currency = DEFAULT_CURRENCY
-        elif not CURRENCY_CODE.fullmatch(currency):
-            raise InvalidFields([("currency_code", f"must be an ISO 4217 code such as USD, got '{currency}'")])
+        currency = read_currency(request)
         limit = request.monthly_income * multiples[response.risk_category - 1]
         limit = min(maximum, limit)
         minor = round(limit // step * step * MINOR_UNITS.get(currency, HUNDREDTHS))
         return {"credit_limit_minor": minor, "currency_code": currency}
 
     return recommend
+
+
+def fraud_recommendation(
+    policy: Policy,
+) -> Callable[[ScoreTransactionRequest, ScoreTransactionResponse], Mapping[str, object]]:
+    """Recommends what to do with a transaction, by its score.
+
+    Args:
+        policy: `review_above` and `decline_above`, scores in [0, 1]; what is not above either is approved.
+
+    Raises:
+        KeyError: A value is missing.
+        ValueError: A value does not make sense.
+
+    The returned function raises InvalidFields when the currency is not a code.
+    """
+    (review,), (decline,) = policy["review_above"], policy["decline_above"]
+    if not 0 <= review <= decline <= 1:
+        raise ValueError(f"review_above and decline_above must rise within [0, 1], got {review:g} and {decline:g}")
+
+    def recommend(request: ScoreTransactionRequest, response: ScoreTransactionResponse) -> Mapping[str, object]:
+        read_currency(request)
+        if response.fraud_score > decline:
+            return {"recommendation": FraudRecommendation.FRAUD_RECOMMENDATION_DECLINE}
+        if response.fraud_score > review:
+            return {"recommendation": FraudRecommendation.FRAUD_RECOMMENDATION_REVIEW}
+        return {"recommendation": FraudRecommendation.FRAUD_RECOMMENDATION_APPROVE}
+
+    return recommend
+
+
+def read_currency(request: ScoreCreditRequest | ScoreTransactionRequest) -> str:
+    """Returns the currency of a request.
+
+    Raises:
+        InvalidFields: It is not a code.
+    """
+    currency = request.currency_code
+    if currency and not CURRENCY_CODE.fullmatch(currency):
+        raise InvalidFields([("currency_code", f"must be an ISO 4217 code such as USD, got '{currency}'")])
+    return currency or DEFAULT_CURRENCY

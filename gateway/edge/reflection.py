@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
+from erpml.hub.v1 import feature_store_service_pb2
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -13,9 +14,9 @@ from tritonclient.grpc import service_pb2
 from gateway.edge.callers import Callers
 from gateway.interfaces import Tenant
 
-# Services that the gateway offers beside the typed ones.
-OWN_FILES = (service_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
-OWN_SERVICES = {service.full_name: file for file in OWN_FILES for service in file.services_by_name.values()}
+# The files of services that a process may offer beside the typed ones; every process offers the first.
+ALWAYS = (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
+KSERVE_FILE, FEATURE_STORE_FILE = service_pb2.DESCRIPTOR, feature_store_service_pb2.DESCRIPTOR
 
 MOST_VIEWS = 256
 
@@ -25,10 +26,12 @@ class Reflection(reflection_pb2_grpc.ServerReflectionServicer):  # type: ignore[
 
     Args:
         callers: Tells who asks.
+        files: Declare the services that are there whatever the contracts say.
     """
 
-    def __init__(self, callers: Callers) -> None:
+    def __init__(self, callers: Callers, files: Iterable[FileDescriptor]) -> None:
         self._callers = callers
+        self._own = {service.full_name: file for file in files for service in file.services_by_name.values()}
         self._pool = DescriptorPool()
         self._methods: dict[str, list[tuple[str, str]]] = {}
         self._views: dict[Tenant, Any] = {}
@@ -57,7 +60,7 @@ class Reflection(reflection_pb2_grpc.ServerReflectionServicer):  # type: ignore[
             if len(self._views) >= MOST_VIEWS:
                 self._views.clear()
             typed = {name: self._pool.FindServiceByName(name).file for name in self._typed(tenant)}
-            own = {name: file for name, file in OWN_SERVICES.items() if tenant.may_use(f"/{name}/")}
+            own = {name: file for name, file in self._own.items() if tenant.may_use(f"/{name}/")}
             pool = VisibleFiles(self._pool, [*typed.values(), *own.values()])
             view = self._views[tenant] = reflection.aio.ReflectionServicer((*typed, *own), pool=pool)
         return view

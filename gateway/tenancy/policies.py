@@ -117,6 +117,7 @@ class TenantPolicy(Strict):
         max_message_bytes: Largest request.
         max_batch_rows: Most rows of one call.
         feature_views: Globs over the feature views that it may read.
+        feature_pushes: Globs over those that it may push rows to; models of all callers see them.
         keys: What is kept of its API keys; two are live while one replaces the other.
         certificates: Names of its certificates: a URI, a DNS name, or `CN=` and the common name.
         tokens: Whose bearer tokens are its own.
@@ -136,6 +137,7 @@ class TenantPolicy(Strict):
     max_message_bytes: Count | None = None
     max_batch_rows: Count | None = None
     feature_views: tuple[str, ...] = ("*",)
+    feature_pushes: tuple[str, ...] = ()
     keys: tuple[KeyEntry, ...] = ()
     certificates: tuple[CertificateName, ...] = ()
     tokens: tuple[TokenSubject, ...] = ()

@@ -39,8 +39,10 @@ class KnownTenant:
     __slots__ = (
         "_book",
         "_models",
+        "_pushes",
         "_rest",
         "_services",
+        "_views",
         "account",
         "may_pin",
         "most_bytes",
@@ -63,6 +65,8 @@ class KnownTenant:
         self._book = book
         self._models = names.globs(policy.models)
         self._services = names.services(policy.services)
+        self._views = names.globs(policy.feature_views)
+        self._pushes = names.globs(policy.feature_pushes)
         self.paths = self._services.found
 
     def __enter__(self) -> Self:
@@ -78,6 +82,14 @@ class KnownTenant:
     def may_use(self, path: str) -> bool:
         """Says whether the tenant's policy names the method at a path, or its service."""
         return path in self._services
+
+    def may_read(self, view: str) -> bool:
+        """Says whether the tenant's policy names the feature view."""
+        return view in self._views
+
+    def may_push(self, view: str) -> bool:
+        """Says whether the tenant's policy names the feature view as one that it may push to."""
+        return view in self._pushes
 
     def check(self, call: Call) -> None:
         """Lets a call of the tenant pass to its method.
@@ -109,10 +121,10 @@ class KnownTenant:
             raise InvalidRequest("BATCH_TOO_LARGE", told, tenant=self.name, limit=str(most))
         self.account.take_rows(rows, monotonic())
 
-    def charge(self, model: str, rows: int, backend_seconds: float) -> None:
-        """Writes down that a call was answered."""
+    def charge(self, model: str, rows: int, backend_seconds: float, feature_hits: int = 0) -> None:
+        """Writes down that a call was answered, with so many stored rows of features."""
         if self._book is not None:
-            self._book.charge(self.name, model, rows, backend_seconds)
+            self._book.charge(self.name, model, rows, backend_seconds, feature_hits)
 
     def _denied(self, reason: str, told: str) -> PermissionDenied:
         return PermissionDenied(reason, f"tenant '{self.name}' {told}", tenant=self.name)

@@ -11,6 +11,7 @@ import grpc
 import pytest
 from erpml.finance.v1 import credit_service_pb2 as messages
 from erpml.finance.v1.credit_service_pb2_grpc import CreditServiceStub
+from erpml.types.v1 import prediction_info_pb2
 
 from tests.e2e.applicants import GOOD, changed
 from tests.e2e.conftest import Serving
@@ -36,7 +37,6 @@ def nobody_else_notices(credit: CreditServiceStub) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("request_", "field", "need"),
     [
-        (changed(age_years=None), "age_years", "is required"),
         (changed(customer_id=None), "customer_id", "is required"),
         (changed(debt_ratio=NAN), "debt_ratio", "finite"),
         (changed(monthly_income=float("inf")), "monthly_income", "finite"),
@@ -52,6 +52,12 @@ def test_a_bad_field_is_named(
     assert refused.value.reason == "INVALID_FIELD"
     assert [violation.field for violation in refused.value.violations] == [field]
     assert need in str(refused.value)
+
+
+def test_what_is_left_out_is_made_up_for_by_stored_features_or_their_defaults(credit: CreditServiceStub) -> None:
+    prediction = credit.ScoreCredit(changed(age_years=None)).prediction
+    assert prediction.feature_status == prediction_info_pb2.FEATURE_STATUS_DEFAULT
+    assert prediction.feature_age_ms == 0
 
 
 def test_bytes_that_are_no_message_are_refused(channel: grpc.Channel) -> None:

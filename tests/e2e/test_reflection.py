@@ -8,7 +8,12 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from tests.e2e.conftest import Serving
 
-OWN = {"inference.GRPCInferenceService", "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+OWN = {
+    "inference.GRPCInferenceService",
+    "erpml.hub.v1.FeatureStoreService",
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1alpha.ServerReflection",
+}
 
 
 def test_reflection_lists_and_describes_every_service_that_may_be_called(serving: Serving) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import grpc.aio
@@ -18,7 +19,7 @@ from gateway.edge.endpoints import Table
 from gateway.edge.grpcio import GrpcioListener
 from gateway.edge.health import Health
 from gateway.edge.native.listener import NativeListener
-from gateway.edge.reflection import Reflection
+from gateway.edge.reflection import ALWAYS, KSERVE_FILE, Reflection
 from gateway.interfaces import Endpoint, Listener, StreamEndpoint
 from gateway.tenancy.directory import Directory, open_directory
 from gateway.tenancy.keys import new_key
@@ -31,6 +32,7 @@ KINDS: dict[str, Callable[..., Listener]] = {"grpcio": GrpcioListener, "native":
 
 EDGES: dict[str, Callable[..., Listener]] = {**KINDS, "envoy": EnvoyListener}
 MOST_BYTES = 1 << 20
+NO_ENDPOINTS: Table = MappingProxyType({})
 ECHO, HELD, BROKEN, LARGE, STREAM = (f"/test.Edge/{name}" for name in ("Echo", "Held", "Broken", "Large", "Stream"))
 
 
@@ -68,7 +70,7 @@ class Edge:
     traffic: Traffic = field(default_factory=Traffic)
     table: Table = field(default_factory=dict)
     health: Health = field(default_factory=lambda: Health(CALLERS))
-    reflection: Reflection = field(default_factory=lambda: Reflection(CALLERS))
+    reflection: Reflection = field(default_factory=lambda: Reflection(CALLERS, (*ALWAYS, KSERVE_FILE)))
     listener: Any = None
     channel: Any = None
     address: str = ""
@@ -134,11 +136,12 @@ class Edge:
 
 @asynccontextmanager
 async def listening(
-    kind: str, address: str = "127.0.0.1:0", most: int | None = None, **options: Any
+    kind: str, address: str = "127.0.0.1:0", most: int | None = None, further: Table = NO_ENDPOINTS, **options: Any
 ) -> AsyncIterator[Edge]:
-    """Runs a listener; afterwards no call of it is under way and no task is left."""
+    """Runs a listener, with further endpoints if there are any; afterwards no call is under way and no task is left."""
     tasks = tasks_of_calls()
     edge = Edge(kind) if most is None else Edge(kind, Traffic(most))
+    edge.table = {**edge.table, **further}
     edge.reflection.report(descriptor_pool.Default(), ())
     await edge.health.report({"": True}, {})
     listener = EDGES[kind](address, lambda: edge.table, edge.services, MOST_BYTES, edge.traffic, **options)

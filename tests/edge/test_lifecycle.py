@@ -12,10 +12,11 @@ from typing import Any
 import grpc
 import pytest
 
-from gateway.app import LISTENERS, Gateway
+from gateway.app import Gateway
 from gateway.edge.grpcio import GrpcioListener
 from gateway.edge.native.listener import NativeListener
 from gateway.errors import ConfigurationError
+from gateway.front import LISTENERS
 from gateway.settings import read_settings
 from tests.edge.conftest import ECHO, HELD, KINDS, STREAM, listening
 

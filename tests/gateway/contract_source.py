@@ -6,8 +6,12 @@ from pathlib import Path
 from google.api import http_pb2
 from grpc_tools import protoc
 
-from gateway.contracts.bindings import TypedMethod, bind
+from gateway.contracts.batches import BatchMethod
+from gateway.contracts.bindings import TypedMethod
+from gateway.contracts.compilation import Compiled, compile_methods
 from gateway.contracts.descriptors import link
+from gateway.edge.status import status_of
+from gateway.feature_views import FeatureView
 from gateway.types import ModelVersion
 from tests.gateway.models import live
 
@@ -63,8 +67,23 @@ REQUIRED = "(google.api.field_behavior) = REQUIRED"
 SCORE = "double score = 1 [(erpml.annotations.v1.output) = { tensor: 'y' element: 1 }];"
 
 
-def bound(folder: Path, body: str, served: ModelVersion) -> TypedMethod:
-    """Binds the `ScoreLead` of a contract to a version."""
+def compiled(folder: Path, body: str, served: ModelVersion, *views: FeatureView) -> Compiled:
+    """Compiles the methods of a contract for a version, and feature views."""
     methods = link({"team5": compile_contract(folder, body)}).methods
-    (method,) = (each for each in methods if "team5" in each.service)
-    return bind(method, live(served), None)
+    own = [each for each in methods if "team5" in each.service]
+    model = live(served)
+    return compile_methods(own, {model.name: model}, {view.name: view for view in views}, {}, status_of)
+
+
+def bound(folder: Path, body: str, served: ModelVersion, *views: FeatureView) -> TypedMethod:
+    """Binds the `ScoreLead` of a contract to a version.
+
+    Raises:
+        ContractError: They do not fit.
+    """
+    found = compiled(folder, body, served, *views)
+    for error in found.refused.values():
+        raise error
+    method = found.methods["/erpml.team5.v1.LeadService/ScoreLead"]
+    assert not isinstance(method, BatchMethod)
+    return method

@@ -1,9 +1,12 @@
 """Models as a catalog describes them, for tests that need no real one."""
 
 from erpml.catalog.v1 import catalog_pb2
+from erpml.types.v1 import feature_view_pb2
+from gapura_features.schema import FeatureType, message_of
 
-from gateway.contracts.columns import annotated_columns
+from gateway.contracts.columns import FLOAT_FIELDS, annotated_columns
 from gateway.contracts.descriptors import link
+from gateway.feature_views import FeatureView
 from gateway.types import Arm, Model, ModelVersion, Signature, TensorSpec
 
 CREDIT = next(method for method in link({}).methods if method.name == "ScoreCredit")
@@ -32,6 +35,27 @@ def live(version: ModelVersion, policy: dict[str, tuple[float, ...]] | None = No
 def credit_model(policy: dict[str, tuple[float, ...]] | None = None) -> Model:
     """Returns the credit model."""
     return live(version(CREDIT_INPUTS, CREDIT_OUTPUTS, model="team3_credit_scoring", max_batch_size=1024), policy)
+
+
+def credit_view_message() -> feature_view_pb2.FeatureView:
+    """Returns the view that the credit contract looks up; nothing is known of a customer who is not stored."""
+    view = feature_view_pb2.FeatureView(
+        name="customer_credit",
+        team="team3",
+        entity="customer",
+        freshness_ms=86_400_000,
+        degrade=feature_view_pb2.DEGRADE_DEFAULT,
+    )
+    for column in annotated_columns(CREDIT):
+        type_ = FeatureType.FLOAT64 if column.cpp_type in FLOAT_FIELDS else FeatureType.INT32
+        view.columns.add(name=column.name, type=type_.value, default_value=message_of(type_, None))
+    return view
+
+
+def credit_views() -> dict[str, FeatureView]:
+    """Returns the views that the credit contract looks up, by name."""
+    view = FeatureView.read(credit_view_message())
+    return {view.name: view}
 
 
 def catalog_message(generation: int = 1, *, weight: int = 10_000, arm_version: int = 1) -> catalog_pb2.Catalog:

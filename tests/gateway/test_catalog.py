@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 from erpml.catalog.v1 import catalog_pb2
+from erpml.types.v1 import feature_view_pb2
 
 from gateway.catalog.edition import Edition
 from gateway.catalog.snapshot import Snapshot, read_snapshot
 from gateway.catalog.sources import Catalogs
 from gateway.errors import CatalogError
+from gateway.feature_views import FeatureView
+from tests.gateway.feature_contract import view_message
 from tests.gateway.models import catalog_message
 
 
@@ -72,3 +75,33 @@ def test_what_is_no_newer_whole_catalog_is_refused(tmp_path: Path, content: byte
         path.write_bytes(content)
     with pytest.raises(CatalogError, match=problem):
         Catalogs(path).newest(Snapshot(generation=2))
+
+
+def with_views(generation: int, *views: feature_view_pb2.FeatureView) -> catalog_pb2.Catalog:
+    """Returns a catalog with one model and these views."""
+    catalog = catalog_message(generation)
+    catalog.feature_views.extend(views)
+    return catalog
+
+
+def test_a_feature_view_that_was_there_before_stays_the_same_object() -> None:
+    first = read_snapshot(edition(with_views(1, view_message("a"), view_message("b"))), Snapshot())
+    assert (first.views["a"].freshness_ms, first.views["a"].blank()) == (1000, (0.5,))
+    again = read_snapshot(edition(with_views(2, view_message("a"), view_message("b", freshness_ms=5))), first)
+    assert again.views["a"] is first.views["a"]
+    assert again.views["b"].freshness_ms == 5
+
+
+def test_a_feature_view_that_contradicts_itself_stays_as_it_was_and_costs_no_other_anything() -> None:
+    first = read_snapshot(edition(with_views(1, view_message("a"))), Snapshot())
+    broken = [view_message(name, degrade=feature_view_pb2.DEGRADE_UNSPECIFIED) for name in ("a", "b")]
+    again = read_snapshot(edition(with_views(2, *broken, view_message("c"))), first)
+    assert again.views == {"a": first.views["a"], "c": view_of("c")}
+    assert sorted(again.faults) == ["feature view a", "feature view b"]
+    assert "apply it again" in again.faults["feature view a"]
+    assert list(again.models) == ["team9_test"]
+
+
+def view_of(name: str) -> FeatureView:
+    """Returns a view as it is read."""
+    return FeatureView.read(view_message(name))

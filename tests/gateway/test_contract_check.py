@@ -14,7 +14,8 @@ from erpml.catalog.v1 import catalog_pb2
 
 from gateway.commands.contracts import contracts
 from tests.gateway.contract_source import SCORE, compile_contract, fed, service
-from tests.gateway.models import COLUMNS, catalog_message
+from tests.gateway.feature_contract import entity, view_message
+from tests.gateway.models import COLUMNS, catalog_message, credit_view_message
 
 MODEL = "team3_credit_scoring"
 SINGLE = "erpml.finance.v1.CreditService.ScoreCredit"
@@ -50,7 +51,7 @@ def candidate() -> catalog_pb2.Catalog:
         model.versions.add(number=number, signature=signature, max_batch_size=1024, sha256="00")
     model.arms.add(name="champion", version=7, weight_basis_points=10_000, kind=catalog_pb2.ARM_KIND_CHAMPION)
     model.arms.add(name="challenger", version=8, kind=catalog_pb2.ARM_KIND_CHALLENGER)
-    return catalog_pb2.Catalog(generation=12, models=[model])
+    return catalog_pb2.Catalog(generation=12, models=[model], feature_views=[credit_view_message()])
 
 
 def check(folder: Path, catalog: catalog_pb2.Catalog, *options: str) -> Outcome:
@@ -146,6 +147,25 @@ def test_contracts_that_were_laid_down_are_checked_and_broken_ones_are_told(tmp_
     (refused,) = outcome.report["models"]["team9_test"]["refused"]
     assert refused["method"] == "erpml.team5.v1.LeadService.ScoreLead"
     assert [Path(name).name for name in outcome.report["left_out"]] == ["broken.binpb"]
+
+
+def test_methods_that_look_up_features_are_checked_against_the_views_of_the_catalog(tmp_path: Path) -> None:
+    (tmp_path / "contracts").mkdir()
+    body = service(f"string id = 1 [{entity('leads')}];", SCORE)
+    (tmp_path / "contracts/team5.binpb").write_bytes(compile_contract(tmp_path, body))
+    catalog = catalog_message(3)
+    signature = catalog.models[0].versions[0].signature.inputs[0]
+    signature.dims[0] = 1
+    signature.columns.append("x1")
+    outcome = check(tmp_path, catalog, "--json")
+    (refused,) = outcome.report["models"]["team9_test"]["refused"]
+    assert (outcome.status, refused["version"]) == (1, 1)
+    assert "feature view 'leads' is not declared" in refused["reason"]
+    catalog.feature_views.append(view_message())
+    catalog.feature_views.append(view_message("odd", degrade=0))
+    outcome = check(tmp_path, catalog, "--json")
+    assert (outcome.status, outcome.report["models"]["team9_test"]["refused"]) == (0, [])
+    assert list(outcome.report["left_out"]) == ["feature view odd"]
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xff"])

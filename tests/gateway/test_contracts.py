@@ -1,6 +1,7 @@
 """Compiled contracts: annotations become rows and answers, and what does not fit is refused with the reason."""
 
 import struct
+from collections.abc import Mapping
 from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from gateway.contracts.compilation import Compiled, compile_methods
 from gateway.contracts.descriptors import link
 from gateway.decisions import DECISIONS
 from gateway.edge.status import status_of
-from gateway.errors import InvalidFields, InvalidRequest, ModelFailed
+from gateway.errors import GatewayError, InvalidFields, InvalidRequest, ModelFailed
+from gateway.feature_views import NO_FEATURES, Features, FeatureStatus
 from gateway.types import Tensors, TensorSpec, Terms
 from tests.gateway.contract_source import REQUIRED, SCORE, bound, fed, service
-from tests.gateway.models import credit_model, live, version
+from tests.gateway.models import credit_model, credit_views, live, version
 
 SINGLE = "/erpml.finance.v1.CreditService/ScoreCredit"
 BATCH = "/erpml.finance.v1.CreditService/BatchScoreCredit"
@@ -33,6 +35,7 @@ COMPLETE: dict[str, Any] = {
     "times_past_due_60_89_days": 0,
     "dependents": 2,
 }
+UNKNOWN = Features((None,) * 10, (None,) * 10, FeatureStatus.DEFAULT)
 PROBABILITIES = Terms((1,))
 ROW = (0.5, 45, 0, 0.25, 4000, 6, 0, 1, 0, 2)
 
@@ -40,7 +43,7 @@ ROW = (0.5, 45, 0, 0.25, 4000, 6, 0, 1, 0, 2)
 def compiled(policy: dict[str, tuple[float, ...]] | None = None) -> Compiled:
     """Compiles the built-in contracts for the credit model."""
     model = credit_model(policy)
-    return compile_methods(link({}).methods, {model.name: model}, DECISIONS, status_of)
+    return compile_methods(link({}).methods, {model.name: model}, credit_views(), DECISIONS, status_of)
 
 
 def scored(*probabilities: float) -> Tensors:
@@ -49,11 +52,18 @@ def scored(*probabilities: float) -> Tensors:
     return Tensors(len(probabilities), ((2,),), (floats,), PROBABILITIES)
 
 
-def row_of(**changes: Any) -> tuple[float, ...]:
+def asked(method: Any, message: Any, features: Features = UNKNOWN) -> tuple[Any, Tensors, Mapping[int, GatewayError]]:
+    """Returns a request with its inputs, what was left out, and these features for each customer that it looks up."""
+    arm = credit_model().arms[0]
+    request = method.parse(message.SerializeToString())
+    wanted = method.lookups(request, arm)
+    return request, *method.rows(request, arm, [features if lookup else NO_FEATURES for lookup in wanted])
+
+
+def row_of(features: Features = UNKNOWN, **changes: Any) -> tuple[float, ...]:
     """Returns the row of a complete request with some fields changed; None leaves a field out."""
     fields = {name: value for name, value in {**COMPLETE, **changes}.items() if value is not None}
-    method, arm = compiled().methods[SINGLE], credit_model().arms[0]
-    inputs, _ = method.rows(method.parse(credit.ScoreCreditRequest(**fields).SerializeToString()), arm)
+    _, inputs, _ = asked(compiled().methods[SINGLE], credit.ScoreCreditRequest(**fields), features)
     return struct.unpack("<10d", inputs.data[0])
 
 
@@ -62,7 +72,7 @@ def answer_to(
 ) -> credit.ScoreCreditResponse:
     """Returns the answer to a complete request for a model output."""
     method, arm = compiled(policy).methods[SINGLE], credit_model().arms[0]
-    request = method.parse(credit.ScoreCreditRequest(**{**COMPLETE, **changes}).SerializeToString())
+    request, _, _ = asked(method, credit.ScoreCreditRequest(**{**COMPLETE, **changes}))
     return credit.ScoreCreditResponse.FromString(method.answer(request, {}, scored(probability), arm))
 
 
@@ -71,28 +81,40 @@ def test_a_request_becomes_one_row_in_the_order_of_the_signature() -> None:
 
 
 def test_a_model_is_asked_only_for_the_outputs_that_a_method_reads() -> None:
-    arm = credit_model().arms[0]
     item = credit.ScoreCreditRequest(**COMPLETE)
-    asked = {SINGLE: item, BATCH: credit.BatchScoreCreditRequest(requests=[item, item])}
-    for path, message in asked.items():
-        method = compiled().methods[path]
-        inputs, _ = method.rows(method.parse(message.SerializeToString()), arm)
+    messages = {SINGLE: item, BATCH: credit.BatchScoreCreditRequest(requests=[item, item])}
+    for path, message in messages.items():
+        _, inputs, _ = asked(compiled().methods[path], message)
         assert inputs.terms == PROBABILITIES
 
 
-def test_an_absent_optional_field_is_not_a_number_and_a_zero_is_a_zero() -> None:
+def test_what_nobody_knows_is_not_a_number_and_a_zero_is_a_zero() -> None:
     assert isnan(row_of(monthly_income=None)[4])
     assert row_of(monthly_income=0.0)[4] == 0
+
+
+def test_a_customer_id_alone_makes_the_row_of_what_is_stored_and_what_is_said_wins() -> None:
+    left_out: dict[str, Any] = dict.fromkeys(set(COMPLETE) - {"customer_id"})
+    stored = Features(ROW, ROW, FeatureStatus.FRESH)
+    assert row_of(stored, **left_out) == ROW
+    assert row_of(stored, **{**left_out, "age_years": 0}) == (*ROW[:1], 0, *ROW[2:])
+
+
+def test_a_limit_is_a_multiple_of_the_stored_income() -> None:
+    method, arm = compiled().methods[SINGLE], credit_model().arms[0]
+    stored = Features(ROW, ROW, FeatureStatus.FRESH)
+    request, _, _ = asked(method, credit.ScoreCreditRequest(customer_id="C-1"), stored)
+    answer = credit.ScoreCreditResponse.FromString(method.answer(request, {}, scored(0.125), arm, [stored]))
+    assert answer.credit_limit_minor == 400_000
+    assert FeatureStatus(answer.prediction.feature_status) is FeatureStatus.FRESH
 
 
 @pytest.mark.parametrize(
     ("field", "value", "need"),
     [
-        ("revolving_utilization", None, "is required"),
-        ("age_years", None, "is required"),
         ("customer_id", None, "is required"),
-        ("debt_ratio", nan, "must be a finite number, got nan"),
-        ("debt_ratio", inf, "must be a finite number, got inf"),
+        ("debt_ratio", nan, "must be a finite number, got nan; leave it out if it is unknown"),
+        ("debt_ratio", inf, "must be a finite number, got inf; leave it out if it is unknown"),
         ("monthly_income", -inf, "must be a finite number, got -inf; leave it out if it is unknown"),
         ("age_years", -1, "must be at least 0 and at most 150, got -1"),
         ("age_years", 151, "must be at least 0 and at most 150, got 151"),
@@ -101,14 +123,14 @@ def test_an_absent_optional_field_is_not_a_number_and_a_zero_is_a_zero() -> None
 )
 def test_a_bad_field_is_named_with_what_it_needs(field: str, value: float | None, need: str) -> None:
     with pytest.raises(InvalidFields) as refused:
-        row_of(**{field: value})
+        row_of(UNKNOWN, **{field: value})
     assert refused.value.violations == ((field, need),)
 
 
 def test_all_bad_fields_of_a_request_are_named_at_once() -> None:
     with pytest.raises(InvalidFields) as refused:
         row_of(debt_ratio=nan, age_years=None, dependents=-1, customer_id=None)
-    assert [field for field, _ in refused.value.violations] == ["customer_id", "age_years", "debt_ratio", "dependents"]
+    assert [field for field, _ in refused.value.violations] == ["customer_id", "debt_ratio", "dependents"]
 
 
 def test_bytes_that_are_no_request_are_refused() -> None:
@@ -167,8 +189,7 @@ def test_a_batch_answers_in_order_and_a_bad_item_fails_alone() -> None:
         COMPLETE,
     ]
     message = credit.BatchScoreCreditRequest(requests=[credit.ScoreCreditRequest(**item) for item in items])
-    request = method.parse(message.SerializeToString())
-    inputs, left_out = method.rows(request, arm)
+    request, inputs, left_out = asked(method, message)
     assert (inputs.rows, list(left_out)) == (4, [1])
     results = credit.BatchScoreCreditResponse.FromString(
         method.answer(request, left_out, scored(0.5, 0.01, 0.1, nan), arm)
@@ -191,12 +212,12 @@ def test_a_batch_has_1_to_512_items(items: int, reason: str) -> None:
     method = compiled().methods[BATCH]
     message = credit.BatchScoreCreditRequest(requests=[credit.ScoreCreditRequest()] * items)
     with pytest.raises(InvalidRequest) as refused:
-        method.rows(method.parse(message.SerializeToString()), credit_model().arms[0])
+        asked(method, message)
     assert refused.value.reason == reason
 
 
 def test_a_method_whose_model_is_not_live_is_set_aside() -> None:
-    refused = compile_methods(link({}).methods, {}, DECISIONS, status_of).refused
+    refused = compile_methods(link({}).methods, {}, {}, DECISIONS, status_of).refused
     assert "publish it" in refused[SINGLE].message
     assert refused[SINGLE].metadata == {"model": "team3_credit_scoring"}
 
@@ -231,6 +252,8 @@ def test_a_new_team_needs_a_proto_and_a_model_and_no_code(tmp_path: Path) -> Non
         request, left_out, Tensors(1, ((2,),), (struct.pack("<2f", 0.25, 0.75),)), live(served).arms[0]
     )
     assert b"team9_test" in answer
+    with pytest.raises(InvalidFields, match="calls: is required"):
+        method.rows(method.request(visits=4), live(served).arms[0])
     with pytest.raises(InvalidFields, match="visits: must be at most 2147483647, got 4294967296"):
         method.rows(method.request(calls=1, visits=2**32), live(served).arms[0])
 

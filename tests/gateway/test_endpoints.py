@@ -15,7 +15,7 @@ from gateway.routing import Routes
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
-from gateway.testing import FakeLanes
+from gateway.testing import FakeFeatures, FakeLanes
 from gateway.types import Call
 from tests.gateway.models import live, version
 
@@ -32,8 +32,8 @@ def silent_endpoint(path: str) -> Endpoint:
         TenantPolicy(name=name, models=(f"{name}_*",), keys=(KeyEntry.of(hashed),))
         for name, (_, hashed) in KEYS.items()
     ]
-    compiled = compile_methods(link({}).methods, {}, {}, status_of)
-    pipeline = Pipeline(open_directory(Tenants(tenants=tuple(policies))), Routes({}), FakeLanes())
+    compiled = compile_methods(link({}).methods, {}, {}, {}, status_of)
+    pipeline = Pipeline(open_directory(Tenants(tenants=tuple(policies))), Routes({}), FakeFeatures(), FakeLanes())
     endpoint = build_table(pipeline, compiled.methods, compiled.refused, ready=True)[path]
     assert isinstance(endpoint, Endpoint)
     return endpoint
@@ -57,7 +57,10 @@ async def test_only_operators_reach_the_servers() -> None:
         for name, (_, hashed) in keys.items()
     ]
     table = build_table(
-        Pipeline(open_directory(Tenants(tenants=tuple(policies))), Routes({}), backend), {}, {}, ready=True
+        Pipeline(open_directory(Tenants(tenants=tuple(policies))), Routes({}), FakeFeatures(), backend),
+        {},
+        {},
+        ready=True,
     )
     for operation in OPERATIONS:
         endpoint = table[f"/inference.GRPCInferenceService/{operation}"]
@@ -74,7 +77,9 @@ async def test_a_tenant_sees_only_its_own_models_in_the_index_and_in_statistics(
     backend.loaded |= {own, foreign}
     policy = TenantPolicy(name="team3", models=("team3_*",), keys=(KeyEntry.of(hashed),))
     routes = Routes({each.model: live(each) for each in (own, foreign)})
-    table = build_table(Pipeline(open_directory(Tenants(tenants=(policy,))), routes, backend), {}, {}, ready=True)
+    table = build_table(
+        Pipeline(open_directory(Tenants(tenants=(policy,))), routes, FakeFeatures(), backend), {}, {}, ready=True
+    )
     for method, kind, field in LISTINGS:
         endpoint = table[f"/inference.GRPCInferenceService/{method}"]
         assert isinstance(endpoint, Endpoint)
@@ -87,7 +92,7 @@ def operators_table(backend: FakeLanes, *models: str) -> tuple[str, Table]:
     key, hashed = new_key()
     policy = TenantPolicy(name="operators", models=models, operator=True, keys=(KeyEntry.of(hashed),))
     return key, build_table(
-        Pipeline(open_directory(Tenants(tenants=(policy,))), Routes({}), backend), {}, {}, ready=True
+        Pipeline(open_directory(Tenants(tenants=(policy,))), Routes({}), FakeFeatures(), backend), {}, {}, ready=True
     )
 
 

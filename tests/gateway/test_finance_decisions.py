@@ -1,13 +1,16 @@
-"""The credit limit: a multiple of income by risk, rounded down, capped, in the minor unit of the currency."""
+"""Credit limits are multiples of income by risk; transactions are approved, reviewed or declined by their score."""
 
 import pytest
 from erpml.finance.v1 import credit_service_pb2 as credit
+from erpml.finance.v1 import fraud_service_pb2 as fraud
 
-from gateway.decisions.finance import credit_limit
+from gateway.decisions.finance import credit_limit, fraud_recommendation
 from gateway.errors import InvalidFields
 from gateway.types import Policy
 
 POLICY: Policy = {"limit_income_multiple": (3.0, 1.0, 0.0), "limit_step": (100.0,), "limit_maximum": (50_000.0,)}
+
+FRAUD_POLICY: Policy = {"review_above": (0.5,), "decline_above": (0.8,)}
 
 
 def limit(income: float | None, category: int, currency: str = "", policy: Policy = POLICY) -> object:
@@ -53,3 +56,36 @@ def test_what_is_no_currency_code_is_refused(currency: str) -> None:
 def test_a_policy_that_makes_no_sense_is_refused(change: Policy) -> None:
     with pytest.raises(ValueError, match="limit_|unpack"):
         limit(1.0, 1, policy={**POLICY, **change})
+
+
+def recommendation(score: float, currency: str = "", policy: Policy = FRAUD_POLICY) -> object:
+    """Returns what is recommended for a transaction, without the prefix."""
+    request = fraud.ScoreTransactionRequest(currency_code=currency)
+    filled = fraud_recommendation(policy)(request, fraud.ScoreTransactionResponse(fraud_score=score))
+    response = fraud.ScoreTransactionResponse(**filled)  # type: ignore[arg-type] # its fields are checked here
+    return fraud.FraudRecommendation.Name(response.recommendation).removeprefix("FRAUD_RECOMMENDATION_")
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [(0.0, "APPROVE"), (0.5, "APPROVE"), (0.51, "REVIEW"), (0.8, "REVIEW"), (0.81, "DECLINE"), (1.0, "DECLINE")],
+)
+def test_a_transaction_is_reviewed_or_declined_above_a_score(score: float, expected: str) -> None:
+    assert recommendation(score) == expected
+
+
+def test_scores_of_a_policy_take_the_place_of_the_contract_s() -> None:
+    strict: Policy = {"review_above": (0.1,), "decline_above": (0.1,)}
+    assert [recommendation(score, policy=strict) for score in (0.1, 0.11)] == ["APPROVE", "DECLINE"]
+
+
+def test_a_transaction_in_no_currency_is_refused() -> None:
+    assert recommendation(0.0, "EUR") == "APPROVE"
+    with pytest.raises(InvalidFields, match="currency_code: must be an ISO 4217 code such as USD"):
+        recommendation(0.0, "dollars")
+
+
+@pytest.mark.parametrize("change", [{"review_above": (0.9,)}, {"decline_above": (1.1,)}, {"review_above": (0.1, 0.2)}])
+def test_a_fraud_policy_that_makes_no_sense_is_refused(change: Policy) -> None:
+    with pytest.raises(ValueError, match="must rise|unpack"):
+        recommendation(0.5, policy={**FRAUD_POLICY, **change})

@@ -9,11 +9,13 @@ from structlog.testing import capture_logs
 
 from gateway.catalog.sources import Catalogs
 from gateway.errors import CatalogError, ContractError
+from gateway.features.absent import NoFeatures
 from gateway.generations import Generations
 from gateway.routing import Routes
 from gateway.testing import FakeLanes
 from gateway.types import ModelVersion, Tensors
 from tests.gateway.contract_source import SCORE, compile_contract, fed, service
+from tests.gateway.feature_contract import entity, view_message
 from tests.gateway.models import catalog_message
 
 PATH = "/erpml.team5.v1.LeadService/ScoreLead"
@@ -44,7 +46,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.catalog, self.contracts, self.backend = folder / "catalog.binpb", folder / "contracts", Picky()
         self.contracts.mkdir()
-        self.generations = Generations(Catalogs(self.catalog), self.contracts, self.backend)
+        self.generations = Generations(Catalogs(self.catalog), self.contracts, self.backend, NoFeatures())
 
     def write(self, generation: int, *numbers: int) -> None:
         """Writes a catalog whose model has these versions, the last of them champion."""
@@ -218,3 +220,54 @@ async def test_typed_methods_answer_for_every_arm_and_every_pinned_version(place
         outputs = Tensors(inputs.rows, ((2,),), (struct.pack("<2f", 0.25, 0.75),))
         answer = contract.response.FromString(method.answer(request, left_out, outputs, arm))
         assert (answer.info.arm, answer.info.version) == (name, int(pin or 1))
+
+
+ENTITY = service(f"string id = 1 [{entity('leads')}]; optional double x2 = 2 [{fed('x2')}];", SCORE)
+
+
+async def go_live_with_a_view(place: Place, scratch: Path) -> None:
+    """Takes a model live whose method looks up a view."""
+    (place.contracts / "team5.binpb").write_bytes(compile_contract(scratch, ENTITY))
+    catalog = with_columns(1)
+    catalog.feature_views.append(view_message())
+    place.catalog.write_bytes(catalog.SerializeToString())
+    await place.advance()
+
+
+async def test_a_method_is_answered_once_the_view_is_there_that_it_looks_up(place: Place, tmp_path: Path) -> None:
+    (place.contracts / "team5.binpb").write_bytes(compile_contract(tmp_path, ENTITY))
+    place.catalog.write_bytes(with_columns(1).SerializeToString())
+    await place.advance()
+    refused = place.generations.live.compiled.refused[PATH]
+    assert "feature view 'leads' is not declared; apply it with gapura features apply" in refused.message
+    catalog = with_columns(2)
+    catalog.feature_views.append(view_message())
+    place.catalog.write_bytes(catalog.SerializeToString())
+    assert await place.advance()
+    assert PATH in place.generations.live.compiled.methods
+
+
+@pytest.mark.parametrize("change", ["gone", "broken", "renamed"])
+async def test_a_method_that_would_lose_its_view_keeps_it_and_the_others_move_on(
+    place: Place, tmp_path: Path, change: str
+) -> None:
+    await go_live_with_a_view(place, tmp_path)
+    live = place.generations.live
+    catalog = with_columns(2)
+    other = catalog.models.add()
+    other.CopyFrom(catalog.models[0])
+    other.name = "team9_other"
+    if change != "gone":
+        catalog.feature_views.append(view_message())
+    if change == "broken":
+        catalog.feature_views[0].ClearField("degrade")
+    if change == "renamed":
+        catalog.feature_views[0].columns[0].name = "x9"
+    place.catalog.write_bytes(catalog.SerializeToString())
+    assert await place.advance()
+    following = place.generations.live
+    assert following.snapshot.generation == 2
+    assert sorted(following.snapshot.models) == ["team9_other", "team9_test"]
+    assert following.snapshot.views["leads"] is live.snapshot.views["leads"]
+    assert PATH in following.compiled.methods
+    assert place.generations.unsettled()

@@ -19,7 +19,7 @@ from gateway.routing import Routes
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
-from gateway.testing import FakeLanes
+from gateway.testing import FakeFeatures, FakeLanes
 from gateway.types import Arm, Call, Model, TensorSpec
 from tests.gateway.models import version
 
@@ -35,7 +35,10 @@ def table_of(backend: FakeLanes, *, tenant: bool = True) -> Table:
     policy = TenantPolicy(name="team9", models=("*",), keys=(KeyEntry.of(HASHED),))
     model = Model(SERVED.model, {SERVED.number: SERVED}, (Arm("champion", SERVED),), {})
     pipeline = Pipeline(
-        open_directory(Tenants(tenants=(policy,) if tenant else ())), Routes({SERVED.model: model}), backend
+        open_directory(Tenants(tenants=(policy,) if tenant else ())),
+        Routes({SERVED.model: model}),
+        FakeFeatures(),
+        backend,
     )
     return build_table(pipeline, {}, {}, ready=True)
 

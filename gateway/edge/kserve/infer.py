@@ -1,6 +1,6 @@
 """`ModelInfer`: tensors in, tensors out, of any model; and the responses of decoupled models in a stream."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -14,7 +14,8 @@ from gateway.edge.kserve.outputs import read_outputs
 from gateway.edge.kserve.parameters import FINAL_RESPONSE, check_parameters
 from gateway.edge.kserve.terms import read_terms
 from gateway.edge.status import message_of
-from gateway.errors import InvalidRequest
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.feature_views import Features, Lookup
 from gateway.interfaces import NOTHING_LEFT_OUT
 from gateway.protowire import encode_field, join_apart, parse_apart
 from gateway.tensors import BYTES, leading
@@ -47,7 +48,16 @@ class TensorMethod:
         """Names the model, and the version that the caller pins or an empty string."""
         return request.message.model_name, request.message.model_version
 
-    def rows(self, request: Asked, arm: Arm) -> tuple[Tensors, Mapping[int, InvalidRequest]]:
+    def lookups(self, request: Asked, arm: Arm) -> Sequence[Lookup | None]:  # noqa: ARG002 - the same for all
+        """Names no entities: tensors say everything."""
+        return ()
+
+    def rows(
+        self,
+        request: Asked,
+        arm: Arm,
+        features: Sequence[Features] = (),  # noqa: ARG002 - there are none
+    ) -> tuple[Tensors, Mapping[int, GatewayError]]:
         """Checks the request against the version's signature.
 
         Raises:
@@ -72,7 +82,14 @@ class TensorMethod:
         self._frames.keep(request, version, inputs, order)
         return inputs, NOTHING_LEFT_OUT
 
-    def answer(self, request: Asked, left_out: Mapping[int, InvalidRequest], outputs: Tensors, arm: Arm) -> bytes:  # noqa: ARG002 - tensors are taken whole
+    def answer(
+        self,
+        request: Asked,
+        left_out: Mapping[int, GatewayError],  # noqa: ARG002 - tensors are taken whole
+        outputs: Tensors,
+        arm: Arm,
+        features: Sequence[Features] = (),  # noqa: ARG002 - there are none
+    ) -> bytes:
         """Packs the outputs that were asked for; all of them when none was named."""
         version, message, plan = arm.version, request.message, request.plan(arm.version)
         packed = None if plan is None else plan.answer(outputs)

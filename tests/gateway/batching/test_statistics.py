@@ -18,7 +18,7 @@ from gateway.edge.kserve.service import KServe
 from gateway.errors import DeadlineExceeded, ModelFailed, Overloaded
 from gateway.pipeline import Pipeline
 from gateway.routing import Routes
-from gateway.testing import FakeBackend
+from gateway.testing import FakeBackend, FakeFeatures
 from gateway.types import ModelVersion, Priority, Statistics, Tensors
 from tests.gateway.batching.clock import run
 from tests.gateway.batching.walk import SETUP_BYTES, STEP_BYTES, Walk, check_statistics
@@ -296,7 +296,9 @@ def test_a_tenant_is_told_of_itself_alone_and_an_operator_of_all() -> None:
 
     play(desk, scene())
     tenants: Any = None  # it is not asked: the request names no model
-    service = KServe(Pipeline(tenants, Routes({desk.served.model: live(desk.served)}), desk.lanes), ready=True)
+    service = KServe(
+        Pipeline(tenants, Routes({desk.served.model: live(desk.served)}), FakeFeatures(), desk.lanes), ready=True
+    )
     callers: list[Any] = [Caller("a"), Caller("b"), Caller("c"), Caller("a", operator=True)]
     told = []
     for caller in callers:

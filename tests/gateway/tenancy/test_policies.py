@@ -18,7 +18,7 @@ from gateway.tenancy.directory import Directory, open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 from gateway.tenancy.quotas.accounts import Accounts
-from gateway.testing import FakeLanes
+from gateway.testing import FakeFeatures, FakeLanes
 from gateway.types import Arm, Call, Model, TensorSpec
 from tests.gateway.models import version
 
@@ -75,7 +75,7 @@ def served(backend: FakeLanes | None = None, **policy: Any) -> Served:
     entry = TenantPolicy.model_validate({"name": "team9", "models": ["*"], "keys": [KeyEntry.of(HASHED)], **policy})
     directory = open_directory(Tenants(tenants=(entry,)), book=charges)
     model = Model(SERVED.model, {SERVED.number: SERVED}, (Arm("champion", SERVED),), {})
-    pipeline = Pipeline(directory, Routes({SERVED.model: model}), backend)
+    pipeline = Pipeline(directory, Routes({SERVED.model: model}), FakeFeatures(), backend)
     return Served(build_table(pipeline, {}, {}, ready=True), directory, backend, charges)
 
 

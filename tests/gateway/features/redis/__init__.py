@@ -1,0 +1,1 @@
+"""Rows in real Redis servers of every kind."""
