@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from erpml.catalog.v1 import catalog_pb2
+from erpml.types.v1 import feature_view_pb2
 from google.protobuf.message import DecodeError
 
 from hub.durability import write_file
@@ -66,6 +67,7 @@ def replace_model(
     following.created_at.FromNanoseconds(now)
     models = [other for other in catalog.models if other.name != name] + ([model] if model else [])
     following.models.extend(sorted(models, key=lambda each: each.name))
+    following.feature_views.extend(catalog.feature_views)
     _date(following, catalog, name, now)
     following.retirements.extend(each for each in kept if each.model != name or _gone(each.version, each, model))
     live = find_model(catalog, name)
@@ -74,6 +76,29 @@ def replace_model(
             retirement = following.retirements.add(model=name, version=version, placement=live.placement)
             retirement.retired_at.FromNanoseconds(now)
     return following
+
+
+def replace_views(catalog: catalog_pb2.Catalog, views: Iterable[feature_view_pb2.FeatureView]) -> catalog_pb2.Catalog:
+    """Returns the next snapshot, in which these feature views stand for those of the same names."""
+    following = catalog_pb2.Catalog()
+    following.CopyFrom(catalog)
+    following.generation += 1
+    following.created_at.FromNanoseconds(time.time_ns())
+    _set_views(following, views)
+    return following
+
+
+def add_views(catalog: catalog_pb2.Catalog, views: Iterable[feature_view_pb2.FeatureView]) -> None:
+    """Adds the feature views of whose names a snapshot that is being made has none."""
+    _set_views(catalog, missing_views(catalog, views))
+
+
+def missing_views(
+    catalog: catalog_pb2.Catalog, views: Iterable[feature_view_pb2.FeatureView]
+) -> list[feature_view_pb2.FeatureView]:
+    """Returns the views of whose names the catalog has none."""
+    known = {view.name for view in catalog.feature_views}
+    return [view for view in views if view.name not in known]
 
 
 def without_times(model: catalog_pb2.Model) -> catalog_pb2.Model:
@@ -85,6 +110,13 @@ def without_times(model: catalog_pb2.Model) -> catalog_pb2.Model:
     for arm in copy.arms:
         arm.ClearField("since")
     return copy
+
+
+def _set_views(catalog: catalog_pb2.Catalog, views: Iterable[feature_view_pb2.FeatureView]) -> None:
+    merged = {view.name: view for view in [*catalog.feature_views, *views]}
+    ordered = [merged[name] for name in sorted(merged)]
+    del catalog.feature_views[:]
+    catalog.feature_views.extend(ordered)
 
 
 def _date(following: catalog_pb2.Catalog, before: catalog_pb2.Catalog, name: str, now: int) -> None:

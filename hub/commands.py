@@ -4,7 +4,7 @@ Everything heavy is imported when a command runs, so that `gapura --help` answer
 """
 
 import click
-from gapura_deployment.options import Choice, deployment_options
+from gapura_deployment.options import FEATURE_STORE, VALKEY, Choice, deployment_options
 
 from hub.explaining import explained
 
@@ -91,9 +91,16 @@ def status(names: tuple[str, ...], *, as_json: bool) -> None:
 
 @click.command()
 @deployment_options
+@click.option(
+    "--without",
+    type=click.Choice([VALKEY, FEATURE_STORE]),
+    multiple=True,
+    help="Run no Valkey, which is not run anyway where GAPURA_FEATURES_URL or GAPURA_REDIS_URL names a Redis, or no "
+    "service of the feature store; repeatable.",
+)
 @click.option("--once", is_flag=True, help="Stop after the calls instead of serving on.")
 @explained("train")
-def up(*, choice: Choice, once: bool) -> None:
+def up(*, choice: Choice, without: tuple[str, ...], once: bool) -> None:
     """Train and publish what is missing, start a gateway, score held-out applicants, and serve on.
 
     `gapura start` takes the same options and serves what is published, without any of the rest.
@@ -101,8 +108,10 @@ def up(*, choice: Choice, once: bool) -> None:
     from hub.quickstart.tour import take_tour
     from hub.settings import read_settings
 
+    settings = read_settings()
+    extras = {FEATURE_STORE} if settings.features_url or settings.redis_url else {VALKEY, FEATURE_STORE}
     try:
-        take_tour(read_settings(), choice, once=once)
+        take_tour(settings, choice.beside(*sorted(extras - set(without))), once=once)
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
         raise click.exceptions.Exit(_INTERRUPTED) from None

@@ -7,15 +7,34 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from erpml.catalog.v1 import catalog_pb2
+from erpml.types.v1 import feature_view_pb2
 
 from hub.catalog import write_catalog
 from hub.errors import ModelDelayedError, ModelRefusedError
 
 _SECONDS = 60.0
+
+
+class Refusal(NamedTuple):
+    """A method that a version cannot answer, though an arm names it.
+
+    Attributes:
+        model: Registered name of the model.
+        version: The version.
+        method: Full name of the method.
+        reason: Why.
+    """
+
+    model: str
+    version: int
+    method: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +47,41 @@ class ContractCheck:
 
     contracts: Path | None = None
 
-    def require_fit(self, model: catalog_pb2.Model) -> None:
-        """Makes sure that every method of a model can be answered by all of its arms.
+    def require_fit(self, model: catalog_pb2.Model, views: Iterable[feature_view_pb2.FeatureView] = ()) -> None:
+        """Makes sure that every method of a model can be answered by all of its arms, beside these feature views.
 
         Raises:
             ModelRefusedError: One cannot; the message says which and why.
         """
-        with tempfile.TemporaryDirectory(prefix="gapura-") as folder:
-            path = Path(folder) / "catalog.binpb"
-            write_catalog(path, catalog_pb2.Catalog(generation=1, models=[model]))
-            reasons = self._ask(path, model.name)
+        catalog = catalog_pb2.Catalog(generation=1, models=[model], feature_views=views)
+        reasons = [refusal.reason for refusal in self.refusals(catalog) if refusal.model == model.name]
         if reasons:
-            raise ModelRefusedError(f"it does not fit its contract: {'; '.join(reasons)}")
+            raise ModelRefusedError(f"it does not fit its contract: {'; '.join(dict.fromkeys(reasons))}")
 
-    def _ask(self, catalog: Path, name: str) -> list[str]:
-        """Returns why methods of a model cannot be answered.
+    def require_served(self, before: catalog_pb2.Catalog, after: catalog_pb2.Catalog) -> None:
+        """Makes sure that a gateway answers with the one catalog what it answers with the other.
+
+        Raises:
+            ModelRefusedError: A method would be refused, or be refused for another reason; the message says which.
+        """
+        known = set(self.refusals(before)) if before.models else set[Refusal]()
+        reasons = [refusal.reason for refusal in self.refusals(after) if refusal not in known] if after.models else []
+        if reasons:
+            raise ModelRefusedError(f"methods would no longer be served: {'; '.join(dict.fromkeys(reasons))}")
+
+    def refusals(self, catalog: catalog_pb2.Catalog) -> list[Refusal]:
+        """Returns the methods that arms of a catalog cannot answer.
 
         Raises:
             ModelRefusedError: The compiler does not run.
             ModelDelayedError: It does not end.
         """
+        with tempfile.TemporaryDirectory(prefix="gapura-") as folder:
+            path = Path(folder) / "catalog.binpb"
+            write_catalog(path, catalog)
+            return self._ask(path)
+
+    def _ask(self, catalog: Path) -> list[Refusal]:
         command = [sys.executable, "-m", "gateway", "contracts", "check", "--json", "--catalog", str(catalog)]
         command += ["--contracts", str(self.contracts)] if self.contracts else []
         try:
@@ -57,7 +91,11 @@ class ContractCheck:
                 f"its contract could not be checked within {_SECONDS:g} s: publish again"
             ) from error
         try:
-            findings = json.loads(done.stdout)["models"].get(name, {"refused": []})
+            models = json.loads(done.stdout)["models"]
+            return [
+                Refusal(name, finding["version"], finding["method"], finding["reason"])
+                for name, findings in models.items()
+                for finding in findings["refused"]
+            ]
         except (ValueError, KeyError) as error:
             raise ModelRefusedError(f"its contract cannot be checked: {done.stderr.strip()}") from error
-        return list(dict.fromkeys(str(finding["reason"]) for finding in findings["refused"]))

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from hub.contract_check import ContractCheck
 from hub.conversions import ConversionCache, Workshop
+from hub.features.declared import declared_views
 from hub.freeze import read_windows
 from hub.live_catalog import LiveCatalog
 from hub.nodes.fleet import open_fleet
@@ -49,6 +50,7 @@ def open_publisher(  # noqa: PLR0913 - each but the first has a default, and is 
             override=override,
             refusals=refusals or Refusals(),
             progress=progress or Silent(),
+            views=[declaration.message() for declaration in declared_views()],
         )
 
 

@@ -62,6 +62,11 @@ class HubSettings(BaseSettings):
         default=None, description="Redis that carries the catalog to gateways, redis://[USER:PASSWORD@]HOST:PORT."
     )
     catalog_key: str = Field(default="gapura:catalog", min_length=1, description="Key and channel of the catalog.")
+    features_url: SecretStr | None = Field(
+        default=None,
+        description="Redis that holds features: redis://, rediss://, unix://, redis+sentinel://HOST:PORT,.../SERVICE "
+        "or redis+cluster://HOST:PORT,...; the one of the catalog by default.",
+    )
     webhook_listen: str | None = Field(
         default=None, description="Where a watching hub takes MLflow's webhooks, HOST:PORT; none by default."
     )
@@ -71,6 +76,19 @@ class HubSettings(BaseSettings):
     def conversions(self) -> Path:
         """Where conversions are kept, to be used again."""
         return self.var / "conversions"
+
+    @property
+    def features(self) -> Path:
+        """Where declarations of feature views, staged rows and pushed rows are kept."""
+        return self.var / "features"
+
+    @property
+    def features_redis(self) -> str | None:
+        """URL of the Redis that holds features, with its password: as it is set, or of the deployment's own Valkey."""
+        secret, own = self.features_url or self.redis_url, self.var / "valkey/url"
+        if secret is not None and secret.get_secret_value():
+            return secret.get_secret_value()
+        return own.read_text().strip() if own.exists() else None
 
     @property
     def registry_uri(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from erpml.catalog.v1 import catalog_pb2
 
 from converters import Conversion, ConversionError, Golden
-from hub.catalog import find_arm, find_model, find_version, without_times
+from hub.catalog import find_arm, find_model, find_version, missing_views, without_times
 from hub.composition import compose_model, differences, same_tensors
 from hub.contract_check import ContractCheck
 from hub.durability import explain
@@ -242,7 +242,8 @@ class ModelRun:
         live = self._live(model.name)
         known = live is not None and dict(live.policy) == dict(model.policy)
         if self.contracts is not None and not (live and known and same_tensors(live.versions[0], model.versions[0])):
-            self.contracts.require_fit(model)
+            views = self.catalog.read().feature_views
+            self.contracts.require_fit(model, [*views, *missing_views(self.catalog.read(), self.rollout.views)])
 
     def _refuse(self, model: RegisteredModel, version: RegisteredVersion, reason: str) -> None:
         self.record.note_refusal(model, version, reason, self._live(model.name))

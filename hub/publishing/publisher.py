@@ -4,10 +4,13 @@ Safe to kill and to run again.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from erpml.types.v1 import feature_view_pb2
+
+from hub.catalog import missing_views, replace_views
 from hub.contract_check import ContractCheck
 from hub.errors import HubError, ModelRefusedError
 from hub.freeze import Window, active
@@ -49,6 +52,7 @@ class Publisher:
         progress: Shows what is being done.
         pause: Waits a number of seconds.
         lock_seconds: How long it waits for another publisher to end.
+        views: Built-in feature views, which every catalog gets that has none of their names.
     """
 
     preparation: Preparation
@@ -63,6 +67,7 @@ class Publisher:
     progress: Progress = field(default_factory=Silent)
     pause: Callable[[float], None] = time.sleep
     lock_seconds: float = 30.0
+    views: Sequence[feature_view_pb2.FeatureView] = ()
 
     def publish(
         self, report: Callable[[Outcome], None], *, wait: bool = True, only: str | None = None
@@ -90,7 +95,13 @@ class Publisher:
             record = Record(registry, current_user())
             record.note_moves(models)
             rollout = Rollout(
-                self.repository, self.catalog, Roster(self.fleet), models, self.handover_seconds, self.pause
+                self.repository,
+                self.catalog,
+                Roster(self.fleet),
+                models,
+                self.handover_seconds,
+                self.pause,
+                self.views,
             )
             run = ModelRun(
                 preparation=self.preparation,
@@ -111,10 +122,25 @@ class Publisher:
                     if only is None or only == name_of(step):
                         run.act(step)
                     self.progress.done()
+            self._add_views(tell)
             if wait:
                 _tell_stragglers(rollout.finish(), tell)
             self.catalog.announce(self.catalog.read())
         return outcomes
+
+    def _add_views(self, tell: Callable[[Outcome], None]) -> None:
+        """Adds the built-in feature views that the catalog lacks, unless methods would no longer be served."""
+        catalog = self.catalog.read()
+        for view in missing_views(catalog, self.views) if catalog.generation else ():
+            following = replace_views(catalog, [view])
+            try:
+                if self.contracts is not None:
+                    self.contracts.require_served(catalog, following)
+            except ModelRefusedError as error:
+                tell(Outcome(view.name, 0, Result.REFUSED, str(error)))
+            else:
+                self.catalog.write(following)
+                catalog = following
 
     def _window(self, name: str) -> Window | None:
         """Returns the freeze window that a model is in.

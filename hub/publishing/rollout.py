@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from erpml.catalog.v1 import catalog_pb2
+from erpml.types.v1 import feature_view_pb2
 
 from converters import Conversion, Golden
-from hub.catalog import find_model, replace_model
+from hub.catalog import add_views, find_model, replace_model
 from hub.errors import ModelRefusedError
 from hub.live_catalog import LiveCatalog
 from hub.nodes.node import Node
@@ -77,6 +78,7 @@ class Rollout:
         handover_seconds: Time that gateways get to follow the catalog; they need none where there are no nodes, since
             they hold on to what they have loaded themselves.
         pause: Waits a number of seconds.
+        views: Built-in feature views, which every catalog gets that has none of their names.
     """
 
     repository: Repository
@@ -85,6 +87,7 @@ class Rollout:
     registered: Collection[str]
     handover_seconds: float
     pause: Callable[[float], None] = time.sleep
+    views: Sequence[feature_view_pb2.FeatureView] = ()
     _followed: list[catalog_pb2.Retirement] = field(default_factory=list)
 
     def settle(self) -> dict[str, Report]:
@@ -149,7 +152,9 @@ class Rollout:
     def commit(self, name: str, model: catalog_pb2.Model | None) -> None:
         """Publishes the next snapshot; what it no longer names stays for a while."""
         catalog = self.catalog.read()
-        self.catalog.write(replace_model(catalog, name, model, self._pending(catalog)))
+        following = replace_model(catalog, name, model, self._pending(catalog))
+        add_views(following, self.views)
+        self.catalog.write(following)
 
     def _load_first(self, nodes: Sequence[Node], name: str, trials: Trials) -> list[str]:
         """Loads and tries out versions while the catalog says nothing of them; returns the nodes that serve them.

@@ -8,7 +8,7 @@ import click
 import gapura_client
 from erpml.finance.v1 import credit_service_pb2
 from gapura_deployment.nodes import NAMES
-from gapura_deployment.options import TRITON, Choice
+from gapura_deployment.options import TRITON, VALKEY, Choice
 from gapura_supervisor.addresses import require_free
 from gapura_supervisor.report import describe
 from rich.console import Console
@@ -19,20 +19,22 @@ from hub.publication import publish_all
 from hub.quickstart.applicants import Applicant, pick_mixed, read_requests
 from hub.quickstart.deployment import Deployment, require_idle
 from hub.quickstart.interruption import Interruption
-from hub.quickstart.scoring import measure_auc, score_one_by_one
+from hub.quickstart.scoring import measure_auc, measure_fraud_auc, score_one_by_one
 from hub.quickstart.steps import Say, Steps
 from hub.quickstart.summary import explain_calls, tabulate
+from hub.quickstart.transactions import read_transactions
 from hub.quickstart.triton_installation import install_triton
+from hub.quickstart.views import fill_views
 from hub.registry import ModelRegistry
 from hub.registry.records import CHAMPION
 from hub.repository import Repository
 from hub.settings import HubSettings
+from hub.training import credit_scoring, fraud_detection
 from hub.training.applicants import read_applicants
-from hub.training.credit_scoring import MODEL
 from hub.training.pipelines import find_pipeline
 from hub.training.run import train_and_register
 
-_PIPELINE = "team3/credit_scoring"
+_MODELS = {"team3/credit_scoring": credit_scoring.MODEL, "team3/fraud_detection": fraud_detection.MODEL}
 _SERVICE = credit_service_pb2.DESCRIPTOR.services_by_name["CreditService"].full_name
 _SHOWN_OF_EACH = 6
 
@@ -52,7 +54,8 @@ def take_tour(settings: HubSettings, choice: Choice, *, once: bool) -> None:
     with interruption.listening(), ExitStack() as stack:
         deployment = Deployment(choice, settings.var, interruption)
         stack.callback(deployment.stop)
-        _train(settings, steps)
+        for pipeline, model in _MODELS.items():
+            _train(settings, pipeline, model, steps)
         if own_nodes:
             settings = settings.model_copy(update={"nodes": _start_nodes(settings, deployment, steps)})
         _publish(settings, steps)
@@ -60,21 +63,25 @@ def take_tour(settings: HubSettings, choice: Choice, *, once: bool) -> None:
             if not own_nodes:
                 deployment.start()
             state = deployment.wait_until_serving(_SERVICE, _key_of(settings))
-        _score(settings, deployment.target, steps)
+        stored = VALKEY in choice.extras or bool(settings.features_url or settings.redis_url)
+        if stored:
+            with steps.step("materialise features") as say:
+                fill_views(settings, say)
+        _score(settings, deployment.target, steps, stored=stored)
         click.echo(f"\n{describe(state)}")
         if not once:
             _serve_on(deployment, settings)
     click.echo("the gateway and its nodes have stopped" if own_nodes else "the gateway has stopped")
 
 
-def _train(settings: HubSettings, steps: Steps) -> None:
+def _train(settings: HubSettings, pipeline: str, model: str, steps: Steps) -> None:
     """Makes sure of a champion."""
-    with steps.step(f"train {_PIPELINE}") as say:
-        registered = ModelRegistry(settings.registry_uri).models().get(MODEL)
+    with steps.step(f"train {pipeline}") as say:
+        registered = ModelRegistry(settings.registry_uri).models().get(model)
         if registered and CHAMPION in registered.versions:
             say("nothing to do: the registry has a champion")
         else:
-            train_and_register(find_pipeline(_PIPELINE), settings, say)
+            train_and_register(find_pipeline(pipeline), settings, say)
 
 
 def _start_nodes(settings: HubSettings, deployment: Deployment, steps: Steps) -> tuple[str, ...]:
@@ -94,9 +101,10 @@ def _publish(settings: HubSettings, steps: Steps) -> None:
     """Makes sure of a catalog and a tenant."""
     with steps.step("publish") as say:
         publish_all(settings, say)
-        live, repository = find_model(read_catalog(settings.catalog), MODEL), Repository(settings.repository)
-        if live is None or not all(repository.holds(MODEL, version) for version in live.versions):
-            raise HubError(f"{MODEL} cannot be served: the reason stands above")
+        for model in _MODELS.values():
+            live, repository = find_model(read_catalog(settings.catalog), model), Repository(settings.repository)
+            if live is None or not all(repository.holds(model, version) for version in live.versions):
+                raise HubError(f"{model} cannot be served: the reason stands above")
     with steps.step("add a tenant") as say:
         _add_tenant(settings, say)
 
@@ -113,12 +121,26 @@ def _add_tenant(settings: HubSettings, say: Say) -> None:
     say(f"team3 may call team3_*; its key is in {key}")
 
 
-def _score(settings: HubSettings, target: str, steps: Steps) -> None:
-    """Makes the calls and shows what came back."""
+def _score(settings: HubSettings, target: str, steps: Steps, *, stored: bool) -> None:
+    """Makes the calls and shows what came back.
+
+    Args:
+        settings: Where everything is.
+        target: Address of the gateway.
+        steps: Shows what is done.
+        stored: Whether features are stored, so that ids are enough.
+    """
     with gapura_client.connect(target, api_key=_key_of(settings)) as channel:
         with steps.step("score applicants that training never saw") as say:
             applicants = _held_out(settings, say)
             say(f"AUC over {len(applicants):,} held-out applicants: {measure_auc(channel, applicants):.4f}")
+            if stored:
+                by_id = [applicant.by_id() for applicant in applicants]
+                say(f"the same by customer id alone, features from the store: {measure_auc(channel, by_id):.4f}")
+        with steps.step("score card transactions, which are synthetic") as say:
+            requests, fraud = read_transactions(settings.var / "data")
+            auc = measure_fraud_auc(channel, requests, fraud)
+            say(f"AUC over {len(requests):,} held-out transactions: {auc:.4f}")
         shown = pick_mixed(applicants, _SHOWN_OF_EACH)
         Console().print(tabulate(shown, score_one_by_one(channel, shown)))
     click.echo(explain_calls(shown[0].request, target, settings.var / "api-key"))

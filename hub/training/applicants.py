@@ -2,6 +2,7 @@
 
 import gzip
 import io
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -62,6 +63,19 @@ def read_applicants(folder: Path, say: Say) -> tuple[pd.DataFrame, pd.DataFrame]
         applicants, test_size=_HELD_OUT_SHARE, stratify=applicants[TARGET], random_state=_SEED
     )
     return training, read_or_create(folder / "credit_scoring/held_out.parquet", lambda: held_out)
+
+
+def customer_rows(applicants: pd.DataFrame, moment: datetime) -> pd.DataFrame:
+    """Returns what the feature view `customer_credit` is materialised from: `customer_id`, `event_time`, the features.
+
+    Args:
+        applicants: What `read_applicants` returned.
+        moment: What counts as the time of all rows; the data has none.
+    """
+    rows = applicants[list(FEATURES)].copy()
+    rows.insert(0, "customer_id", "applicant-" + applicants[ID].astype(str))
+    rows.insert(1, "event_time", pd.Timestamp(moment))
+    return rows
 
 
 def _parse(content: bytes) -> pd.DataFrame:

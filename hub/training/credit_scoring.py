@@ -1,21 +1,23 @@
 """Trains team 3's credit scoring on the GiveMeSomeCredit applicants."""
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from skl2onnx.sklapi import CastTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # publishes no types
 
-from hub.training.applicants import FEATURES, TARGET, read_applicants
+from hub.training.applicants import FEATURES, TARGET, customer_rows, read_applicants
 from hub.training.pipelines import Say
+from hub.training.scores import measure
 from hub.training.trained import DataSource, TrainedModel
 
 MODEL = "team3_credit_scoring"
+VIEW = "customer_credit"
 _OPTIONAL = frozenset({"MonthlyIncome", "NumberOfDependents"})
 _SEED = 0
 _PARITY_ROWS = 2000
@@ -57,25 +59,16 @@ def train(folder: Path, say: Say) -> TrainedModel:
         purpose="Probability that a credit applicant falls 90 days or more behind within two years.",
         estimator=estimator,
         params=_PARAMS,
-        metrics=_measure(held_out[TARGET], held_out_scores),
+        metrics=measure(held_out[TARGET], held_out_scores),
         features=training[features],
         optional=_OPTIONAL,
         training_scores=pd.Series(training_scores),
         parity_sample=held_out[features].sample(_PARITY_ROWS, random_state=_SEED),
         source=_SOURCE,
+        histories={VIEW: customer_rows(pd.concat([training, held_out]), datetime.now(UTC))},
     )
 
 
 def _estimator() -> Pipeline:
     """The trees see single precision in training, as they will in ONNX."""
     return Pipeline([("cast", CastTransformer(dtype=np.float32)), ("model", HistGradientBoostingClassifier(**_PARAMS))])
-
-
-def _measure(truth: pd.Series, scores: np.ndarray) -> dict[str, float]:
-    return {
-        "roc_auc": float(roc_auc_score(truth, scores)),
-        "average_precision": float(average_precision_score(truth, scores)),
-        "brier_score": float(brier_score_loss(truth, scores)),
-        "log_loss": float(log_loss(truth, scores)),
-        "held_out_rows": float(len(truth)),
-    }

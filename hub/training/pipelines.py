@@ -14,7 +14,10 @@ Say = Callable[[str], None]
 Pipeline = Callable[[Path, Say], "TrainedModel"]
 
 # Imported when first used: a wrong name should not cost the seconds that training libraries take.
-PIPELINES = {"team3/credit_scoring": "hub.training.credit_scoring"}
+PIPELINES = {
+    "team3/credit_scoring": "hub.training.credit_scoring",
+    "team3/fraud_detection": "hub.training.fraud_detection",
+}
 
 
 def find_pipeline(name: str) -> Pipeline:

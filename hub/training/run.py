@@ -2,10 +2,12 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
 import mlflow
+import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
@@ -17,6 +19,7 @@ from hub.registry.records import CHAMPION
 from hub.settings import HubSettings
 from hub.training.baseline import describe_training
 from hub.training.card import write_card
+from hub.training.dataset import write_parquet
 from hub.training.pipelines import Pipeline, Say
 from hub.training.trained import TrainedModel
 from hub.translation import translated
@@ -26,7 +29,7 @@ _EXAMPLE_ROWS = 5
 
 
 def train_and_register(pipeline: Pipeline, settings: HubSettings, say: Say) -> None:
-    """Runs a pipeline and makes its model champion; says what it did.
+    """Runs a pipeline, keeps the histories of its features, and makes its model champion; says what it did.
 
     Raises:
         HubError: The data or the registry cannot be reached.
@@ -36,6 +39,7 @@ def train_and_register(pipeline: Pipeline, settings: HubSettings, say: Say) -> N
     rows = int(model.metrics["held_out_rows"])
     scores = ", ".join(f"{key} {value:.4f}" for key, value in model.metrics.items() if key != "held_out_rows")
     say(f"on {rows:,} held-out rows: {scores}")
+    write_histories(model.histories, settings.features, say)
     version = register(model, registry, settings.artifact_uri)
     say(f"registered {model.name} version {version} as champion; `gapura publish` puts it live")
 
@@ -60,6 +64,20 @@ def register(model: TrainedModel, registry: ModelRegistry, artifact_uri: str | N
     number = registry.register(model.name, source, run.info.run_id, tags)
     registry.set_alias(model.name, CHAMPION, number)
     return number
+
+
+def write_histories(histories: Mapping[str, pd.DataFrame], folder: Path, say: Say) -> None:
+    """Writes what feature views are materialised from, a file for each view, and says so.
+
+    Args:
+        histories: Rows by the name of the view.
+        folder: Where the files lie, as `<view>.parquet`.
+        say: Takes a line for each.
+    """
+    for view, history in histories.items():
+        path = folder / f"{view}.parquet"
+        write_parquet(path, history)
+        say(f"wrote {len(history):,} rows for the feature view {view} to {path}")
 
 
 def _log_files(model: TrainedModel) -> None:

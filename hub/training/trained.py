@@ -1,7 +1,7 @@
 """What a training pipeline hands on to be logged."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -39,6 +39,8 @@ class TrainedModel:
         training_scores: Scores of the training rows.
         parity_sample: Held-out rows to prove conversions on.
         source: Where the data comes from.
+        histories: What the model's feature views are materialised from, by the name of the view: the ids of entities,
+            the features, and since when they have been true, `event_time`.
     """
 
     name: str
@@ -53,3 +55,4 @@ class TrainedModel:
     training_scores: pd.Series
     parity_sample: pd.DataFrame
     source: DataSource
+    histories: Mapping[str, pd.DataFrame] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from erpml.finance.v1 import credit_service_pb2
 from converters import Loaded, load
 from hub.artifact import download
 from hub.catalog import read_catalog
+from hub.features.declared import declared_views
 from hub.registry import ModelRegistry
 from hub.registry.records import CHAMPION, RegisteredVersion
 from hub.training import credit_scoring
@@ -96,6 +97,28 @@ def test_held_out_applicants_are_kept(published: Published) -> None:
     assert (len(held_out), held_out[ID].nunique(), len(everyone)) == (30_000, 30_000, 150_000)
     assert held_out[TARGET].mean() == pytest.approx(everyone[TARGET].mean(), abs=1e-4)
     assert set(held_out.columns[held_out.isna().any()]) == {"MonthlyIncome", "NumberOfDependents"}
+
+
+def test_every_applicant_is_a_row_for_the_feature_view_of_customers(published: Published) -> None:
+    rows = pd.read_parquet(published.var / "features/customer_credit.parquet")
+    held_out = pd.read_parquet(published.held_out)
+    assert list(rows.columns) == ["customer_id", "event_time", *FEATURES]
+    assert (len(rows), rows["customer_id"].nunique(), rows["event_time"].nunique()) == (150_000, 150_000, 1)
+    assert pd.Timestamp.now("UTC") - rows["event_time"].iloc[0] < pd.Timedelta(hours=1)
+    stored = rows.set_index("customer_id").loc["applicant-" + held_out[ID].astype(str), list(FEATURES)]
+    np.testing.assert_array_equal(stored, held_out[list(FEATURES)])
+
+
+def test_the_defaults_of_the_feature_view_are_medians_of_the_applicants_trained_on(published: Published) -> None:
+    everyone = pd.read_parquet(published.var / "data/credit_scoring/applicants.parquet")
+    held_out = pd.read_parquet(published.held_out)
+    medians = everyone[~everyone[ID].isin(held_out[ID])].median()
+    (view,) = [view for view in declared_views() if view.view == credit_scoring.VIEW]
+    unknown = {column.name for column in view.columns if column.default is None}
+    assert unknown == {"MonthlyIncome", "NumberOfDependents"}
+    for column in view.columns:
+        if column.name not in unknown:
+            assert column.default == pytest.approx(medians[column.name], abs=0.001)
 
 
 def test_training_again_gives_the_same_numbers(

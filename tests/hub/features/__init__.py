@@ -1,0 +1,1 @@
+"""Tests of the hub's half of stored features."""

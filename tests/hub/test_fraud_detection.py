@@ -1,0 +1,92 @@
+"""The fraud model as the real commands train and publish it, and the histories that its features are served from."""
+
+import mlflow
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+from erpml.annotations.v1 import annotations_pb2
+from erpml.finance.v1 import fraud_service_pb2
+
+from converters import load
+from hub.artifact import download
+from hub.catalog import read_catalog
+from hub.features.declared import declared_views
+from hub.registry import ModelRegistry
+from hub.registry.records import CHAMPION, RegisteredVersion
+from hub.training.fraud_detection import FEATURES, MODEL
+from hub.training.transactions import CUSTOMER, MERCHANT, TARGET, TIME
+from tests.fraud_workplace import VIEWS, Workplace, trained_and_published
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    return trained_and_published(tmp_path_factory.mktemp("fraud"))
+
+
+@pytest.fixture(scope="module")
+def champion(workplace: Workplace) -> RegisteredVersion:
+    return ModelRegistry(workplace.mlflow_uri).models()[MODEL].versions[CHAMPION]
+
+
+@pytest.fixture(scope="module")
+def run(workplace: Workplace, champion: RegisteredVersion) -> mlflow.entities.Run:
+    return mlflow.MlflowClient(workplace.mlflow_uri, workplace.mlflow_uri).get_run(champion.run_id)
+
+
+def test_it_ranks_the_transactions_of_the_last_weeks_well(run: mlflow.entities.Run) -> None:
+    assert run.data.metrics["roc_auc"] >= 0.96
+    assert run.data.metrics["held_out_rows"] == 24_998
+
+
+def test_what_was_held_out_is_later_than_what_was_trained_on(workplace: Workplace) -> None:
+    everything = pd.read_parquet(workplace.folder / "var/data/fraud_detection/transactions.parquet")
+    trained_on = everything[:-24_998]
+    assert len(everything) == 99_992
+    assert trained_on[TIME].max() <= workplace.held_out[TIME].min()
+
+
+def test_its_tags_say_that_the_data_is_synthetic(run: mlflow.entities.Run) -> None:
+    assert "synthetic" in run.data.tags["data.source"]
+    assert "no real payments" in run.data.tags["data.source"]
+    assert run.data.tags["data.licence"]
+
+
+def test_every_column_of_the_model_has_a_request_field_and_every_stored_one_a_view(
+    workplace: Workplace, champion: RegisteredVersion
+) -> None:
+    fields = fraud_service_pb2.ScoreTransactionRequest.DESCRIPTOR.fields
+    fed = {field.GetOptions().Extensions[annotations_pb2.input].column for field in fields} - {""}
+    stored = {column.name for view in declared_views() if view.view in VIEWS for column in view.columns}
+    with download(ModelRegistry(workplace.mlflow_uri), champion) as downloaded:
+        signature = load(downloaded.folder).signature
+    assert signature is not None
+    assert signature.columns == FEATURES
+    assert fed == set(FEATURES)
+    assert set(FEATURES) - stored == {"amount_minor", "hour_of_day", "card_present"}
+
+
+def test_what_is_published_answers_as_the_model_does(workplace: Workplace, champion: RegisteredVersion) -> None:
+    catalog = read_catalog(workplace.folder / "var/catalog/catalog.binpb")
+    assert set(VIEWS) <= {view.name for view in catalog.feature_views}
+    (live,) = catalog.models
+    graph = workplace.folder / "model_repository" / live.name / str(live.versions[0].number) / "model.onnx"
+    rows = workplace.held_out[list(FEATURES)].to_numpy()
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    (probabilities,) = session.run(["probabilities"], {"input": rows})
+    with download(ModelRegistry(workplace.mlflow_uri), champion) as downloaded:
+        native = load(downloaded.folder).model.predict_proba(rows)
+    assert np.abs(probabilities - native).max() < 1e-5
+
+
+def test_a_training_set_of_the_declared_views_has_the_features_that_the_model_saw(workplace: Workplace) -> None:
+    """What serving would have looked up at the time of a transaction is what was trained on, defaults included."""
+    held_out = workplace.held_out
+    held_out[[CUSTOMER, MERCHANT, TIME, TARGET]].to_parquet(workplace.folder / "labels.parquet")
+    chosen = [part for view in VIEWS for part in ("--features", view)]
+    workplace.run("features", "training-set", "--labels", "labels.parquet", *chosen, "--output", "joined.parquet")
+    joined = pd.read_parquet(workplace.folder / "joined.parquet")
+    stored = [name for name in FEATURES if name in joined]
+    assert len(stored) == 12
+    np.testing.assert_array_equal(joined[stored].astype(float), held_out[stored])
+    assert set(joined["merchant_fraud_status"]) <= {"fresh", "default"}
