@@ -7,10 +7,10 @@ ARGS ?=
 
 .PHONY: run test check protos format bench clean
 
-# What ARGS of `make run` name besides, such as --edge=envoy or --with=valkey, is an extra of its own.
+# What ARGS of `make run` name besides, such as --edge=envoy or --with=mlflow, is an extra of its own.
 COMMA := ,
-NAMED = $(strip $(if $(findstring envoy,$(ARGS)),edge) $(filter mlflow valkey,$(subst =, ,$(ARGS))))
-RUN_EXTRAS = train$(patsubst %,$(COMMA)%,$(firstword $(NAMED)))$(patsubst %,$(COMMA)%,$(word 2,$(NAMED)))$(patsubst %,$(COMMA)%,$(word 3,$(NAMED)))
+NAMED = $(strip $(if $(findstring envoy,$(ARGS)),edge) $(filter mlflow,$(subst =, ,$(ARGS))))
+RUN_EXTRAS = train,valkey$(patsubst %,$(COMMA)%,$(firstword $(NAMED)))$(patsubst %,$(COMMA)%,$(word 2,$(NAMED)))
 
 # Trains and publishes what is missing, starts the gateway, makes real calls. ARGS=--once ends after the calls.
 run: $(VENV)/installed-$(RUN_EXTRAS)
@@ -18,7 +18,7 @@ run: $(VENV)/installed-$(RUN_EXTRAS)
 
 # Tests that compute share the cores, and so do those that mostly wait for servers; those that run servers under load
 # have the machine for themselves.
-COMPUTING := tests/client tests/converters tests/gateway tests/hub
+COMPUTING := tests/client tests/converters tests/features tests/gateway tests/hub
 WAITING := tests/catalog tests/contract tests/edge tests/envoy
 
 # Format, lint, types, import rules, contracts, and every test. ARGS are pytest's.

@@ -54,8 +54,9 @@ class SteadyLoad:
     Args:
         address: `host:port`.
         api_key: Sent with every call; None for a bare Triton.
-        requests: Serialised `inference.ModelInferRequest`s, dealt out to the callers in turn.
+        requests: Serialised requests, dealt out to the callers in turn.
         check: Looks at every answer.
+        path: The method, `/package.Service/Method`.
         callers: How many ask at the same time, over one connection each 16.
         pause_seconds: How long a caller waits after an answer.
         timeout_seconds: Deadline of every call.
@@ -67,6 +68,7 @@ class SteadyLoad:
         requests: Sequence[bytes],
         check: Check,
         *,
+        path: str = MODEL_INFER,
         api_key: str | None = None,
         callers: int = 64,
         pause_seconds: float = 0.0,
@@ -75,6 +77,7 @@ class SteadyLoad:
         self.asked: list[Asked] = []
         self._requests = requests
         self._check = check
+        self._path = path
         self._pause_seconds = pause_seconds
         self._timeout_seconds = timeout_seconds
         self._metadata = () if api_key is None else (("x-api-key", api_key),)
@@ -84,7 +87,7 @@ class SteadyLoad:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        stubs: list[Any] = [channel.unary_unary(MODEL_INFER) for channel in self._channels]
+        stubs: list[Any] = [channel.unary_unary(self._path) for channel in self._channels]
         self._tasks = [
             asyncio.create_task(self._call_on(stubs[number % len(stubs)], number)) for number in range(self._callers)
         ]

