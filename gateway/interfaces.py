@@ -41,8 +41,11 @@ class Tenant(Protocol):
     def may_use(self, path: str) -> bool:
         """Says whether the tenant's policy names the method at a path, or its service."""
 
-    def may_read(self, view: str) -> bool:
-        """Says whether the tenant's policy names the feature view."""
+    def may_look_up(self, view: str) -> bool:
+        """Says whether the tenant's calls may look features of a view up for their models."""
+
+    def may_read(self, view: str, team: str) -> bool:
+        """Says whether the tenant may read features of a view of a team itself."""
 
     def may_push(self, view: str) -> bool:
         """Says whether the tenant's policy names the feature view as one that it may push to."""

@@ -82,7 +82,7 @@ def check_views(tenant: Tenant, wanted: Sequence[Lookup | None]) -> None:
         PermissionDenied: The tenant's policy does not name one of them.
     """
     for view in {lookup.view.name for lookup in wanted if lookup is not None}:
-        if not tenant.may_read(view):
+        if not tenant.may_look_up(view):
             told = f"tenant '{tenant.name}' may not read feature view '{view}'; say all of its features in the request"
             told = f"{told}, or ask for it to be added to its feature_views"
             raise PermissionDenied("VIEW_NOT_ALLOWED", told, tenant=tenant.name, view=view)

@@ -73,7 +73,7 @@ class Reader:
                 shelf = self.shelf(view)
             if not shelf.prefix:
                 await self._look()
-            features = shelf.known(entity)
+            features = shelf.known(entity) if shelf.prefix else shelf.unread(entity)
             if features is None:
                 missing += 1
                 found.append(self._fetcher.want(shelf, entity))

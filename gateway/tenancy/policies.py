@@ -116,7 +116,9 @@ class TenantPolicy(Strict):
         concurrency: Calls that it may have under way at once.
         max_message_bytes: Largest request.
         max_batch_rows: Most rows of one call.
-        feature_views: Globs over the feature views that it may read.
+        feature_views: Globs over the feature views that its calls may look up, and that it may read itself. Without
+            them its calls look up whatever their models need, and it may read itself the views of teams whose models
+            it may call: `customer_credit` of team3, say, if `team3_customer_credit` were such a model.
         feature_pushes: Globs over those that it may push rows to; models of all callers see them.
         keys: What is kept of its API keys; two are live while one replaces the other.
         certificates: Names of its certificates: a URI, a DNS name, or `CN=` and the common name.
@@ -136,7 +138,7 @@ class TenantPolicy(Strict):
     concurrency: Count | None = None
     max_message_bytes: Count | None = None
     max_batch_rows: Count | None = None
-    feature_views: tuple[str, ...] = ("*",)
+    feature_views: tuple[str, ...] | None = None
     feature_pushes: tuple[str, ...] = ()
     keys: tuple[KeyEntry, ...] = ()
     certificates: tuple[CertificateName, ...] = ()

@@ -65,7 +65,7 @@ class KnownTenant:
         self._book = book
         self._models = names.globs(policy.models)
         self._services = names.services(policy.services)
-        self._views = names.globs(policy.feature_views)
+        self._views = None if policy.feature_views is None else names.globs(policy.feature_views)
         self._pushes = names.globs(policy.feature_pushes)
         self.paths = self._services.found
 
@@ -83,9 +83,13 @@ class KnownTenant:
         """Says whether the tenant's policy names the method at a path, or its service."""
         return path in self._services
 
-    def may_read(self, view: str) -> bool:
-        """Says whether the tenant's policy names the feature view."""
-        return view in self._views
+    def may_look_up(self, view: str) -> bool:
+        """Says whether the tenant's calls may look features of a view up for their models."""
+        return self._views is None or view in self._views
+
+    def may_read(self, view: str, team: str) -> bool:
+        """Says whether the tenant may read features of a view of a team itself."""
+        return f"{team}_{view}" in self._models if self._views is None else view in self._views
 
     def may_push(self, view: str) -> bool:
         """Says whether the tenant's policy names the feature view as one that it may push to."""

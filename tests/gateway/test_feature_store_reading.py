@@ -162,7 +162,8 @@ async def test_a_view_that_a_tenant_may_read_and_that_there_is_none_of_is_unknow
 
 
 async def test_entities_count_as_rows() -> None:
-    service = Service(policies={"small": {"max_batch_rows": 2}, "slow": {"rows_per_second": 1, "burst_seconds": 1}})
+    slow = {"feature_views": ["*"], "rows_per_second": 1, "burst_seconds": 1}
+    service = Service(policies={"small": {"feature_views": ["*"], "max_batch_rows": 2}, "slow": slow})
     with pytest.raises(InvalidRequest, match="may send 2 rows"):
         await service.get("c1", "c2", "c3", tenant="small")
     await service.get("c1", tenant="slow")

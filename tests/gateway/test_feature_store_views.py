@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.errors import InvalidFields
+from gateway.errors import InvalidFields, PermissionDenied
 from tests.gateway.feature_store import Service, declared, view
 
 NAMES = [f"crm_{number:03}" for number in range(101)]
@@ -20,6 +20,17 @@ async def test_a_tenant_sees_only_views_that_it_may_read() -> None:
     first = await service.list("crm", page_size=1)
     assert [each.name for each in (await service.list("crm", page_token=first.next_page_token)).views] == ["crm_visits"]
     assert not (await service.list("none")).views
+
+
+async def test_by_default_a_tenant_reads_views_of_the_teams_whose_models_it_may_call() -> None:
+    team = declared().team
+    service = Service(policies={"own": {"models": [f"{team}_*"]}, "other": {"models": ["team9_*"]}})
+    assert [each.name for each in (await service.list("own")).views] == ["customer"]
+    await service.get("c1", tenant="own")
+    assert not (await service.list("other")).views
+    for name in ("customer", "none_such"):
+        with pytest.raises(PermissionDenied, match=f"tenant 'other' may not read feature view '{name}'"):
+            await service.get("c1", view=name, tenant="other")
 
 
 @pytest.mark.parametrize(

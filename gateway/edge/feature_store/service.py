@@ -98,7 +98,7 @@ class FeatureService:
         """
         with self._tenants.admit(call) as tenant:
             request = parse_request(messages.GetOnlineFeaturesRequest, call.message)
-            offered = self._find(request.view, tenant, tenant.may_read, "read", "feature_views")
+            offered = self._find(request.view, tenant, self._may_read(tenant), "read", "feature_views")
             vectors = offered.vectors(tuple(request.columns))
             wanted = wanted_of(offered.view, request.entity_ids)
             tenant.take_rows(len(wanted))
@@ -138,12 +138,22 @@ class FeatureService:
             if request.page_size < 0:
                 raise InvalidFields([("page_size", f"must be 0 to {MOST_VIEWS}, got {request.page_size}")])
             most = min(request.page_size or MOST_VIEWS, MOST_VIEWS)
-            names = [name for name in self._views if name > request.page_token and tenant.may_read(name)]
+            may_read = self._may_read(tenant)
+            names = [name for name in self._views if name > request.page_token and may_read(name)]
             page = messages.ListViewsResponse(
                 views=[self._views[name].declaration for name in names[:most]],
                 next_page_token=names[most - 1] if len(names) > most else "",
             )
             return page.SerializeToString()
+
+    def _may_read(self, tenant: Tenant) -> Callable[[str], bool]:
+        """Returns what says whether a tenant may read a view; one that there is not has no team."""
+
+        def may_read(name: str) -> bool:
+            offered = self._views.get(name)
+            return tenant.may_read(name, offered.declaration.team if offered else "")
+
+        return may_read
 
     def _find(self, name: str, tenant: Tenant, may: Callable[[str], bool], verb: str, policy: str) -> OfferedView:
         """Returns a view that a tenant may use.

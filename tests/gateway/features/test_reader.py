@@ -267,6 +267,7 @@ async def test_a_store_that_is_away_at_the_start_costs_no_call_its_budget() -> N
     began = time.monotonic()
     assert (await one(reader, customers)).status is FeatureStatus.DEFAULT
     assert time.monotonic() - began < BUDGET / 2
+    assert source.reads == []
     source.away = False
     source.store(customers, "c-1", 1.0, "x")
     await asyncio.sleep(0.25)
