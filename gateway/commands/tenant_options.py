@@ -61,7 +61,11 @@ OPTIONS = (
     click.option("--concurrency", type=int, help="Calls it may have under way."),
     click.option("--max-message-bytes", type=int, help="Largest request."),
     click.option("--max-batch-rows", type=int, help="Most rows of one call."),
-    click.option("--feature-views", multiple=True, help="Feature views it may read; all by default; repeatable."),
+    click.option(
+        "--feature-views",
+        multiple=True,
+        help="Feature views it may read; by default those of teams whose models it may call; repeatable.",
+    ),
     click.option("--feature-pushes", multiple=True, help="Those it may push rows to; none by default; repeatable."),
 )
 
