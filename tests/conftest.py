@@ -45,8 +45,8 @@ def _registries_are_elsewhere() -> Iterator[None]:
 def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     """Trains and publishes once, by the real commands; a wheel that was downloaded before is used again."""
     var = tmp_path_factory.mktemp("var")
-    for wheel in (ROOT / "var/data").glob("empulse-*.whl"):
-        (var / "data").mkdir()
+    (var / "data").mkdir()
+    for wheel in (ROOT / "var/data").glob("*.whl"):
         shutil.copy(wheel, var / "data")
     catalog, repository, mlflow_uri = (
         var / "catalog/catalog.binpb",

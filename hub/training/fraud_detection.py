@@ -34,8 +34,8 @@ _PARAMS = {
 _SOURCE = DataSource(
     title="EvalML's fraud demo, 99,992 synthetic card transactions of 2019",
     origin="Ships with EvalML by Alteryx, which does not say how it was made; no real payments by all signs: every "
-    "amount above 90,000 is fraud, whatever its currency, and some cards have far more fraud than others. Read from the "
-    "package evalml 0.20.0 (BSD 3-Clause), member evalml/demos/data/fraud_transactions.csv.tar.gz.",
+    "amount above 90,000 is fraud, whatever its currency, and some cards have far more fraud than others. Read from "
+    "the package evalml 0.20.0 (BSD 3-Clause), member evalml/demos/data/fraud_transactions.csv.tar.gz.",
     licence="That of the package; nothing is stated of the data: not redistributed, downloaded when training.",
 )
 

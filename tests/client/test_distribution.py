@@ -11,7 +11,7 @@ import pytest
 
 PROTOS = Path(__file__).parents[2] / "protos"
 IMPORTS = """
-import gapura_client.aio, importlib.resources
+import gapura_client.aio, gapura_features.packed, importlib.resources
 from erpml.catalog.v1 import catalog_pb2
 from erpml.finance.v1 import credit_service_pb2_grpc
 from erpml.types.v1 import error_reason_pb2
@@ -44,9 +44,9 @@ def install(folder: Path, requirements: Iterable[str]) -> Path:
     return python
 
 
-def test_wheel_holds_the_contracts_and_the_client_only(wheel: Path) -> None:
+def test_wheel_holds_the_contracts_the_client_and_the_layout_of_features_only(wheel: Path) -> None:
     names = ZipFile(wheel).namelist()
-    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"erpml", "gapura_client"}
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"erpml", "gapura_client", "gapura_features"}
     assert {"erpml/contracts.binpb", "erpml/py.typed", "gapura_client/py.typed", "gapura_client/aio.py"} < set(names)
     assert {"erpml/finance/v1/credit_service_pb2_grpc.py", "erpml/finance/v1/credit_service_pb2.pyi"} < set(names)
     assert any(name.endswith("/licenses/LICENSE") for name in names)

@@ -8,7 +8,13 @@ import socket
 import subprocess
 from pathlib import Path
 
+import gapura_client
 import pytest
+from erpml.finance.v1.credit_service_pb2 import ScoreCreditRequest
+from erpml.finance.v1.credit_service_pb2_grpc import CreditServiceStub
+from erpml.hub.v1.feature_store_service_pb2 import GetOnlineFeaturesRequest
+from erpml.hub.v1.feature_store_service_pb2_grpc import FeatureStoreServiceStub
+from erpml.types.v1.prediction_info_pb2 import FEATURE_STATUS_DEFAULT, FEATURE_STATUS_FRESH
 from gapura_supervisor.addresses import free_port
 from gapura_supervisor.state import Phase
 from gapura_triton import processes
@@ -194,7 +200,7 @@ def test_taken_port_is_told_before_anything_starts(environment: dict[str, str]) 
     [
         (["--workers=0"], {}, 2, "0 is not in the range 1<=x<=256"),
         (["--edge=nginx"], {}, 2, "'nginx' is not one of 'none', 'envoy'"),
-        (["--with=redis"], {}, 2, "'redis' is not one of 'mlflow', 'valkey'"),
+        (["--with=redis"], {}, 2, "'redis' is not one of 'mlflow', 'valkey', 'feature-store'"),
         (["--listen=9003"], {}, 1, "'9003' is not an address: write HOST:PORT"),
         ([], {"LISTENER": "native"}, 1, "GAPURA_LISTENER=native does not go with --edge none: its workers are grpcio"),
         (["--edge=envoy"], {"EDGE_KEY": "/none"}, 1, "GAPURA_EDGE_CERTIFICATE and GAPURA_EDGE_KEY need each other"),
@@ -216,6 +222,24 @@ def test_wrong_options_are_told(
     )
     assert done.returncode == status
     assert told in done.stderr
+
+
+def test_features_are_materialised_and_served_by_what_runs_beside_the_gateway(
+    published: Published, environment: dict[str, str], api_key: str
+) -> None:
+    store, source = f"127.0.0.1:{free_port()}", published.var / "features/customer_credit.parquet"
+    extras = ("--with=valkey", "--with=feature-store")
+    with started(environment | {"GAPURA_FEATURE_STORE_LISTEN": store}, *extras) as deployment:
+        materialize = [*COMMAND, "features", "materialize", "customer_credit", "--source", str(source)]
+        subprocess.run(materialize, env=deployment.environment, check=True)
+        with gapura_client.connect(store, api_key=api_key) as channel:
+            answer = FeatureStoreServiceStub(channel).GetOnlineFeatures(
+                GetOnlineFeaturesRequest(view="customer_credit", entity_ids=["applicant-124339", "nobody"])
+            )
+        with gapura_client.connect(deployment.listen, api_key=api_key) as channel:
+            scored = CreditServiceStub(channel).ScoreCredit(ScoreCreditRequest(customer_id="applicant-124339"))
+    assert list(answer.statuses) == [FEATURE_STATUS_FRESH, FEATURE_STATUS_DEFAULT]
+    assert scored.prediction.feature_status == FEATURE_STATUS_FRESH
 
 
 def test_mlflow_and_valkey_run_where_the_table_says_and_end_with_it(environment: dict[str, str]) -> None:

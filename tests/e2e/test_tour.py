@@ -28,7 +28,7 @@ def run(published: Published, *arguments: str) -> str:
     """Runs `gapura` where the model is published already, so that nothing is trained again; returns what it prints."""
     ended = subprocess.run(
         [*COMMAND, *arguments],
-        env=dict(published.environment),
+        env={**published.environment, "GAPURA_FEATURE_STORE_LISTEN": f"127.0.0.1:{free_port()}"},
         cwd=published.var,
         capture_output=True,
         text=True,
@@ -42,11 +42,18 @@ def require_scores(printed: str) -> None:
     auc = re.search(r"AUC over 30,000 held-out applicants: ([\d.]+)", printed)
     assert auc is not None
     assert float(auc[1]) >= 0.86
+    assert f"the same by customer id alone, features from the store: {auc[1]}" in printed
     assert "defaulted" in printed
     assert "gapura call credit --customer-id applicant-" in printed
 
 
-@pytest.mark.parametrize(("edge", "parts"), [("none", ["worker-1"]), ("envoy", ["worker-1", "worker-2", "envoy"])])
+@pytest.mark.parametrize(
+    ("edge", "parts"),
+    [
+        ("none", ["valkey", "worker-1", "feature-store"]),
+        ("envoy", ["valkey", "worker-1", "worker-2", "feature-store", "envoy"]),
+    ],
+)
 def test_the_tour_scores_held_out_applicants_and_ends_with_0(published: Published, edge: str, parts: list[str]) -> None:
     workers = ["--workers=2"] if edge == "envoy" else []
     printed = run(published, "up", "--once", "--edge", edge, *workers, "--listen", f"127.0.0.1:{free_port()}")
@@ -57,7 +64,8 @@ def test_the_tour_scores_held_out_applicants_and_ends_with_0(published: Publishe
 def test_a_killed_tour_leaves_nothing_running(published: Published) -> None:
     command = [*COMMAND, "up", "--listen", f"127.0.0.1:{free_port()}"]
     place = Place(published.var / "run")
-    with subprocess.Popen(command, env=dict(published.environment), stdout=subprocess.PIPE) as tour:
+    environment = {**published.environment, "GAPURA_FEATURE_STORE_LISTEN": f"127.0.0.1:{free_port()}"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as tour:
         wait_until(lambda: place.read_live() is not None and bool(list(marked(mark_of(place)))), 60)
         tour.kill()
     wait_until(lambda: place.supervisor is None and not list(marked(mark_of(place))), 30)
