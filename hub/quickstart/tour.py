@@ -19,22 +19,17 @@ from hub.publication import publish_all
 from hub.quickstart.applicants import Applicant, pick_mixed, read_requests
 from hub.quickstart.deployment import Deployment, require_idle
 from hub.quickstart.interruption import Interruption
+from hub.quickstart.models import MODELS, train_missing
 from hub.quickstart.scoring import measure_auc, measure_fraud_auc, score_one_by_one
 from hub.quickstart.steps import Say, Steps
 from hub.quickstart.summary import explain_calls, tabulate
 from hub.quickstart.transactions import read_transactions
 from hub.quickstart.triton_installation import install_triton
 from hub.quickstart.views import fill_views
-from hub.registry import ModelRegistry
-from hub.registry.records import CHAMPION
 from hub.repository import Repository
 from hub.settings import HubSettings
-from hub.training import credit_scoring, fraud_detection
 from hub.training.applicants import read_applicants
-from hub.training.pipelines import find_pipeline
-from hub.training.run import train_and_register
 
-_MODELS = {"team3/credit_scoring": credit_scoring.MODEL, "team3/fraud_detection": fraud_detection.MODEL}
 _SERVICE = credit_service_pb2.DESCRIPTOR.services_by_name["CreditService"].full_name
 _SHOWN_OF_EACH = 6
 
@@ -54,8 +49,9 @@ def take_tour(settings: HubSettings, choice: Choice, *, once: bool) -> None:
     with interruption.listening(), ExitStack() as stack:
         deployment = Deployment(choice, settings.var, interruption)
         stack.callback(deployment.stop)
-        for pipeline, model in _MODELS.items():
-            _train(settings, pipeline, model, steps)
+        for model in MODELS:
+            with steps.step(f"train {model.pipeline}") as say:
+                train_missing(model, settings, say)
         if own_nodes:
             settings = settings.model_copy(update={"nodes": _start_nodes(settings, deployment, steps)})
         _publish(settings, steps)
@@ -72,16 +68,6 @@ def take_tour(settings: HubSettings, choice: Choice, *, once: bool) -> None:
         if not once:
             _serve_on(deployment, settings)
     click.echo("the gateway and its nodes have stopped" if own_nodes else "the gateway has stopped")
-
-
-def _train(settings: HubSettings, pipeline: str, model: str, steps: Steps) -> None:
-    """Makes sure of a champion."""
-    with steps.step(f"train {pipeline}") as say:
-        registered = ModelRegistry(settings.registry_uri).models().get(model)
-        if registered and CHAMPION in registered.versions:
-            say("nothing to do: the registry has a champion")
-        else:
-            train_and_register(find_pipeline(pipeline), settings, say)
 
 
 def _start_nodes(settings: HubSettings, deployment: Deployment, steps: Steps) -> tuple[str, ...]:
@@ -101,10 +87,10 @@ def _publish(settings: HubSettings, steps: Steps) -> None:
     """Makes sure of a catalog and a tenant."""
     with steps.step("publish") as say:
         publish_all(settings, say)
-        for model in _MODELS.values():
-            live, repository = find_model(read_catalog(settings.catalog), model), Repository(settings.repository)
-            if live is None or not all(repository.holds(model, version) for version in live.versions):
-                raise HubError(f"{model} cannot be served: the reason stands above")
+        for name in (model.name for model in MODELS):
+            live, repository = find_model(read_catalog(settings.catalog), name), Repository(settings.repository)
+            if live is None or not all(repository.holds(name, version) for version in live.versions):
+                raise HubError(f"{name} cannot be served: the reason stands above")
     with steps.step("add a tenant") as say:
         _add_tenant(settings, say)
 

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 from hub.features.materializing import Materialization
 from hub.features.workbench import declared, open_store
+from hub.quickstart.models import MODELS, history_of
 from hub.quickstart.steps import Say
 from hub.settings import HubSettings
-
-VIEWS = ("customer_credit", "customer_fraud", "merchant_fraud")
 
 
 class _Silence:
@@ -21,19 +20,29 @@ class _Silence:
 
 
 def fill_views(settings: HubSettings, say: Say) -> None:
+    """Fills the views of all models.
+
+    Raises:
+        HubError: Redis refuses, or does not answer.
+    """
+    for model in MODELS:
+        for view in model.views:
+            fill(view, settings, say)
+
+
+def fill(view: str, settings: HubSettings, say: Say) -> None:
     """Materialises what training left behind, unless that is live already.
 
     Raises:
         HubError: Redis refuses, or does not answer.
     """
-    for view in VIEWS:
-        source, store = settings.features / f"{view}.parquet", open_store(settings, view)
-        live = store.state().live
-        if live is not None and live.finished_ms >= source.stat().st_mtime_ns // 1_000_000:
-            say(f"{view}: nothing to do, {live.entities:,} entities are live")
-            continue
-        work = Materialization(store, declared(settings, view), settings.features, _Silence(), override=str(source))
-        if live is None:  # nobody has pushed or read anything yet
-            work = replace(work, settle_seconds=0.0, grace_seconds=0.0)
-        done = work.run()
-        say(f"{view}: {done.entities:,} entities live in {done.seconds:.1f} s")
+    source, store = history_of(view, settings), open_store(settings, view)
+    live = store.state().live
+    if live is not None and live.finished_ms >= source.stat().st_mtime_ns // 1_000_000:
+        say(f"{view}: nothing to do, {live.entities:,} entities are live")
+        return
+    work = Materialization(store, declared(settings, view), settings.features, _Silence(), override=str(source))
+    if live is None:  # nobody has pushed or read anything yet
+        work = replace(work, settle_seconds=0.0, grace_seconds=0.0)
+    done = work.run()
+    say(f"{view}: {done.entities:,} entities live in {done.seconds:.1f} s")

@@ -21,10 +21,11 @@ from gapura_triton import processes
 from gapura_triton.fleet import node_folder
 from gapura_triton.node import read_node
 from mlflow import MlflowClient
+from redis import Redis
 
 from hub.training.credit_scoring import MODEL
 from tests.conftest import Published
-from tests.e2e.deployments import Callers, score_at, seconds_until, started
+from tests.e2e.deployments import Callers, Deployment, score_at, seconds_until, started
 from tests.e2e.serving import COMMAND, add_tenant, scratch_environment
 from tests.supervisor.deployments import is_alive
 from tests.triton.homes import linked_home
@@ -224,6 +225,11 @@ def test_wrong_options_are_told(
     assert told in done.stderr
 
 
+def valkey_of(deployment: Deployment) -> Redis:
+    """Returns a client of the Valkey that runs beside the gateway."""
+    return Redis.from_url(f"redis://{deployment.parts['valkey'].address}")
+
+
 def test_features_are_materialised_and_served_by_what_runs_beside_the_gateway(
     published: Published, environment: dict[str, str], api_key: str
 ) -> None:
@@ -240,6 +246,14 @@ def test_features_are_materialised_and_served_by_what_runs_beside_the_gateway(
             scored = CreditServiceStub(channel).ScoreCredit(ScoreCreditRequest(customer_id="applicant-124339"))
     assert list(answer.statuses) == [FEATURE_STATUS_FRESH, FEATURE_STATUS_DEFAULT]
     assert scored.prediction.feature_status == FEATURE_STATUS_FRESH
+
+
+def test_what_valkey_holds_is_there_after_a_restart(environment: dict[str, str]) -> None:
+    with started(environment, "--with=valkey") as deployment, valkey_of(deployment) as valkey:
+        valkey.set("f:customer_credit.1:C1", b"a row")
+        assert deployment.end()[0] == 0
+    with started(environment, "--with=valkey") as deployment, valkey_of(deployment) as valkey:
+        assert valkey.get("f:customer_credit.1:C1") == b"a row"
 
 
 def test_mlflow_and_valkey_run_where_the_table_says_and_end_with_it(environment: dict[str, str]) -> None:

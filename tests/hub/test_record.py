@@ -107,7 +107,7 @@ def test_a_version_that_was_live_unrecorded_is_in_the_history_although_another_t
 class Misfit:
     """Contracts that no policy fits."""
 
-    def require_fit(self, model: catalog_pb2.Model) -> None:
+    def require_fit(self, model: catalog_pb2.Model, views: object = ()) -> None:  # noqa: ARG002 - the same for all
         if model.policy:
             raise ModelRefusedError("the policy fits no contract")
 

@@ -14,6 +14,7 @@ from mlflow.store.model_registry.dbmodels.models import SqlModelVersionTag
 from mlflow.tracking import MlflowClient
 
 from hub.catalog import write_catalog
+from hub.features.declared import declared_views
 from hub.history.root import find_root
 from hub.publication import open_publisher
 from hub.publishing.outcome import Outcome, Result
@@ -63,6 +64,7 @@ def crowd(workplace: Workplace) -> Iterator[Workplace]:
         first = catalog.models[0]
         catalog.models.extend(_copy(workplace, first, f"crowd_{number:04}") for number in range(MODELS))
         catalog.models.sort(key=lambda model: model.name)
+        catalog.feature_views.extend(declaration.message() for declaration in declared_views())
         write_catalog(workplace.catalog_file, catalog)
         _mark(workplace, first.versions[0].live_since.ToDatetime(tzinfo=UTC).isoformat(timespec="seconds"))
         yield workplace
