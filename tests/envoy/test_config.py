@@ -80,7 +80,11 @@ def test_files_are_private_and_touched_only_where_they_change(contracts: list[by
 
 def test_contracts_say_what_streams_what_may_be_asked_twice_and_what_has_a_path(contracts: list[bytes]) -> None:
     methods = read_methods(contracts)
-    assert methods.services == ("erpml.finance.v1.CreditService",)
+    assert set(methods.services) == {
+        "erpml.finance.v1.CreditService",
+        "erpml.finance.v1.FraudService",
+        "erpml.hub.v1.FeatureStoreService",
+    }
     assert "/inference.GRPCInferenceService/ModelStreamInfer" in methods.streams
     assert "/inference.GRPCInferenceService/RepositoryModelLoad" in methods.commands
     assert not [path for path in (*methods.streams, *methods.commands) if "CreditService" in path]

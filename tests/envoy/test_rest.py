@@ -81,7 +81,7 @@ def test_bad_json_is_refused_and_the_field_named(
 
 
 def test_the_errors_of_workers_keep_their_details(edge: RunningEdge, backstage: Backstage) -> None:
-    status, answer = post(edge, PATH, b'{"customer_id": "c1"}', x_api_key=backstage.api_key)
+    status, answer = post(edge, PATH, b'{"customer_id": "c1", "age_years": -1}', x_api_key=backstage.api_key)
     assert (status, answer["code"]) == (400, 3)
     info, bad = answer["details"]
     assert (info["@type"], info["reason"], info["domain"]) == (INFO, "INVALID_FIELD", "gapura")
