@@ -52,7 +52,7 @@ def train_missing(model: TourModel, settings: HubSettings, say: Say) -> None:
     elif _held_out(model, settings).exists() and all(_is_current(view, settings) for view in model.views):
         say("nothing to do: the registry has a champion")
     else:
-        say("the registry has a champion; what was stored of its customers is made again")
+        say("the registry has a champion; the histories of its views are made again")
         trained = find_pipeline(model.pipeline)(settings.var / "data", say)
         write_histories(trained.histories, settings.features, say)
 

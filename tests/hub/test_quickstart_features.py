@@ -22,7 +22,7 @@ from tests.conftest import Published
 CREDIT = MODELS[0]
 (VIEW,) = CREDIT.views
 DAY_SECONDS = 86_400
-MADE_AGAIN = "the registry has a champion; what was stored of its customers is made again"
+MADE_AGAIN = "the registry has a champion; the histories of its views are made again"
 
 
 @pytest.fixture
