@@ -31,6 +31,7 @@ from tests.conftest import Published
 from tests.e2e.serving import COMMAND, add_tenant, scratch_environment, serve
 
 MODEL, MADE_UP = "team3_credit_scoring", "team3_credit_nothing"
+VIEW, FEATURE_STORE = "customer_credit", "/erpml.hub.v1.FeatureStoreService/"
 ISSUER, AUDIENCE = "https://login.erp.example", "gapura"
 OPEN = {"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"}
 HEADER_ALG_NONE = {"alg": "none", "typ": "JWT"}
@@ -151,10 +152,15 @@ def expire(tenants: Path, name: str) -> None:
         known[name] = known[name].model_copy(update={"keys": keys})
 
 
+def names_at(path: str) -> tuple[str, str]:
+    """Returns the name of something that there is, a model or a feature view, and a made-up one."""
+    return (VIEW, MADE_UP) if path.startswith(FEATURE_STORE) else (MODEL, MADE_UP)
+
+
 def request_of(method: MethodDescriptor, model: str) -> Any:
     """Returns a request that names a model wherever one can be named."""
     request = message_factory.GetMessageClass(method.input_type)()
-    for field in ("name", "model_name", "service", "file_containing_symbol"):
+    for field in ("name", "model_name", "service", "file_containing_symbol", "view"):
         if field in method.input_type.fields_by_name:
             setattr(request, field, model)
     return request
@@ -188,22 +194,24 @@ def outcome(channel: grpc.Channel, path: str, model: str, metadata: Mapping[str,
 def test_nobody_gets_in_without_a_credential_that_is_good(doors: Doors, path: str) -> None:
     with grpc.insecure_channel(doors.address) as channel:
         for fault, metadata in doors.bad.items():
-            told = {name: outcome(channel, path, name, metadata) for name in (MODEL, MADE_UP)}
-            assert told[MODEL] == told[MADE_UP], fault
-            code, message = told[MODEL]
+            known, made_up = (outcome(channel, path, name, metadata) for name in names_at(path))
+            assert known == made_up, fault
+            code, message = known
             assert code == "UNAUTHENTICATED", (fault, message)
             assert not any(name in message for name in SHOWN), (fault, message)
 
 
 @pytest.mark.parametrize("path", sorted(METHODS))
-def test_another_teams_key_shows_nothing_of_a_model(doors: Doors, path: str) -> None:
+def test_another_teams_key_shows_nothing_of_a_model_or_a_view(doors: Doors, path: str) -> None:
+    name, other = names_at(path)
     with grpc.insecure_channel(doors.address) as channel:
-        told = {name: outcome(channel, path, name, doors.foreign) for name in (MODEL, MADE_UP)}
-        if path.startswith("/erpml."):
-            assert told[MODEL] == told[MADE_UP]
-            assert told[MODEL][0] == "PERMISSION_DENIED"
-        assert told[MODEL][0] == told[MADE_UP][0]
-        assert told[MODEL][1].replace(MODEL, MADE_UP) == told[MADE_UP][1].replace(MODEL, MADE_UP)
+        known, made_up = (outcome(channel, path, each, doors.foreign) for each in (name, other))
+        if path == f"{FEATURE_STORE}ListViews":
+            assert known == ("OK", "{}")
+        elif path.startswith("/erpml."):
+            assert known[0] == "PERMISSION_DENIED"
+        assert known[0] == made_up[0]
+        assert known[1].replace(name, other) == made_up[1].replace(name, other)
 
 
 def test_only_the_gateway_as_a_whole_tells_everybody_of_its_health(doors: Doors) -> None:
