@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 ARGS ?=
 
 .PHONY: run test check protos format bench clean
@@ -19,7 +19,7 @@ run: $(VENV)/installed-$(RUN_EXTRAS)
 # Tests that compute share the cores, and so do those that mostly wait for servers; those that run servers under load
 # have the machine for themselves.
 COMPUTING := tests/client tests/converters tests/features tests/gateway tests/hub
-WAITING := tests/catalog tests/contract tests/edge tests/envoy
+WAITING := tests/catalog tests/contract tests/e2e tests/edge tests/envoy
 
 # Format, lint, types, import rules, contracts, and every test. ARGS are pytest's.
 test: check
@@ -64,6 +64,7 @@ $(VENV)/installed-%: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing gapura[$*] into $(VENV) (a minute or two the first time)"
 	@$(PIP) --editable '.[$*]'
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true # on all cores, where pip takes one; what is no Python 3 fails
 	@touch $@
 
 # Removes what can be made again. Registry, keys and data are in var/, which it leaves alone.
