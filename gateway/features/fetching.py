@@ -203,10 +203,9 @@ class Fetcher:
         if batch.timer is not None:
             batch.timer.cancel()
         self._judge(batch, monotonic() - began, answered=lost < len(fetches))
+        self._forget(batch)
         now, now_ms, trust_seconds = monotonic(), time_ns() // 1_000_000, self.trust_seconds
-        fetched = self._fetches
-        for (key, fetch), row in zip(fetches.items(), found, strict=True):
-            fetched.pop(key, None)
+        for fetch, row in zip(fetches.values(), found, strict=True):
             until = now if fetch.dirty else now + trust_seconds
             fetch.settle(None if row is UNREAD else fetch.shelf.take(fetch.entity, row, now, now_ms, until))
         if self._waiting and self._flush is None:
@@ -238,5 +237,10 @@ class Fetcher:
             self._waiting.remove(batch)
             if batch is self._batch:
                 self._batch = None
-            for key in batch.fetches:
-                self._fetches.pop(key, None)
+            self._forget(batch)
+
+    def _forget(self, batch: Batch) -> None:
+        """Takes that nobody can join the fetches of a batch any more; another catalog's of the same row stay."""
+        for key, fetch in batch.fetches.items():
+            if self._fetches.get(key) is fetch:
+                del self._fetches[key]

@@ -314,6 +314,26 @@ async def test_a_view_that_changes_has_rows_of_its_own() -> None:
         assert (await one(reader, before)).values == (1.0, "x")
 
 
+async def test_a_row_that_two_catalogs_read_at_the_same_time_is_kept_by_neither_if_it_changes() -> None:
+    before, after = view(), view()
+    async with reading(before) as (reader, source):
+        key = source.store(before, "c-1", 1.0, "x")
+        source.open.clear()
+        first = asyncio.create_task(one(reader, before))
+        await asyncio.sleep(0.002)
+        reader.follow([after])
+        second = asyncio.create_task(one(reader, after))
+        await asyncio.sleep(0.002)
+        source.open.set()
+        await first
+        source.open.clear()
+        source.store(before, "c-1", 2.0, "x")
+        reader.changed([key.encode()])
+        source.open.set()
+        await second
+        assert (await one(reader, after)).values == (2.0, "x")
+
+
 async def until(holds: Callable[[], bool]) -> None:
     """Waits until something holds."""
     end = time.monotonic() + 5
