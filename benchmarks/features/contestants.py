@@ -159,7 +159,9 @@ async def make(calls: Sequence[bytes], callers: int, call: Callable[[bytes], Awa
 async def in_process(url: str, copies: int, callers: int) -> AsyncIterator[tuple[Read, Measure]]:
     """Opens the endpoint in this process."""
     key, hashed = new_key()
-    tenants = open_directory(Tenants(tenants=(TenantPolicy(name="bench", models=(), keys=(KeyEntry.of(hashed),)),)))
+    tenants = open_directory(
+        Tenants(tenants=(TenantPolicy(name="bench", models=(), feature_views=("*",), keys=(KeyEntry.of(hashed),)),))
+    )
     view = FeatureView.read(declaration())
     features = open_features(url, 1.0, copies, 3600.0)
     features.follow([view])
@@ -248,7 +250,7 @@ def environment_of(folder: Path, url: str) -> dict[str, str]:
         "DRAIN_SECONDS": 0,
     }
     environment = {**os.environ, **{f"GAPURA_{name}": str(place) for name, place in places.items()}}
-    return {**environment, "BENCH_KEY": add_tenant(environment, "bench", "none_*")}
+    return {**environment, "BENCH_KEY": add_tenant(environment, "bench", "none_*", "--feature-views", "*")}
 
 
 @asynccontextmanager

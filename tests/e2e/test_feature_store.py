@@ -107,7 +107,9 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
         environment = {**os.environ, **{f"GAPURA_{name}": str(place) for name, place in places.items()}}
         (folder / "customer.yaml").write_text(DECLARED)
         subprocess.run([*COMMAND, "features", "apply", str(folder / "customer.yaml")], env=environment, check=True)
-        key = add_tenant(environment, "pushing", "none_*", "--feature-pushes", "customer")
+        key = add_tenant(
+            environment, "pushing", "none_*", "--feature-views", "customer", "--feature-pushes", "customer"
+        )
         reader_key = add_tenant(environment, "reading", "none_*", "--feature-views", "customer")
         addresses = [stack.enter_context(store(environment)) for _ in range(2)]
         channels = [stack.enter_context(gapura_client.connect(address, api_key=key)) for address in addresses]

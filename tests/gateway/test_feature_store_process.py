@@ -29,7 +29,9 @@ METADATA = (("x-api-key", KEY),)
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of a process without Redis, and its tenant."""
-    policy = TenantPolicy(name="known", models=(), feature_pushes=("*",), keys=(KeyEntry.of(HASHED),))
+    policy = TenantPolicy(
+        name="known", models=(), feature_views=("*",), feature_pushes=("*",), keys=(KeyEntry.of(HASHED),)
+    )
     write_tenants(tmp_path / "tenants.yaml", Tenants(tenants=(policy,)))
     return read_settings(
         listen="127.0.0.1:0",
