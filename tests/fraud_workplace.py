@@ -40,6 +40,7 @@ class Workplace:
             "GAPURA_TENANTS": f"{self.folder}/var/tenants.yaml",
             "GAPURA_USAGE": f"{self.folder}/var/usage",
             "GAPURA_MLFLOW_URI": self.mlflow_uri,
+            "GAPURA_FEATURES_BUDGET_MS": "2000",  # a busy machine may take longer than usual
         }
 
     @property
