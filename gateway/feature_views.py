@@ -129,5 +129,17 @@ def fill(view: FeatureView, values: tuple[Value, ...]) -> tuple[Value, ...]:
     return values if filled == values else filled
 
 
+def defaults_of(view: FeatureView) -> Features:
+    """Returns the defaults of a view, in the place of features."""
+    blank = view.blank()
+    return Features(blank, blank, FeatureStatus.DEFAULT)
+
+
+def refused(view: FeatureView, why: GatewayError) -> Features:
+    """Returns what stands for features that are refused: nulls, and why."""
+    nothing = (None,) * len(view.schema.columns)
+    return Features(nothing, nothing, FeatureStatus.REFUSED, refusal=why)
+
+
 # In the place of an entity that is not looked up.
 NO_FEATURES = Features((), (), FeatureStatus.NOT_USED)

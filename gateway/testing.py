@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tritonclient.grpc import model_config_pb2
 
 from gateway.app import Gateway
-from gateway.feature_views import NO_FEATURES, Features, FeatureStatus, FeatureView, FreshRow, Lookup, fill
+from gateway.feature_views import NO_FEATURES, Features, FeatureStatus, FeatureView, FreshRow, Lookup, defaults_of, fill
 from gateway.settings import Settings
 from gateway.types import ModelVersion, Priority, Response, Statistics, Tensors
 
@@ -160,6 +160,4 @@ class FakeFeatures:
         return [NO_FEATURES if lookup is None else self._features(lookup) for lookup in wanted]
 
     def _features(self, lookup: Lookup) -> Features:
-        blank = lookup.view.blank()
-        defaults = Features(blank, blank, FeatureStatus.DEFAULT)
-        return self.stored.get((lookup.view.name, lookup.entity), defaults)
+        return self.stored.get((lookup.view.name, lookup.entity), defaults_of(lookup.view))

@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,6 @@ from typing import Any
 import grpc
 import pandas as pd
 import uvloop
-from erpml.annotations.v1 import annotations_pb2
 from erpml.finance.v1 import credit_service_pb2, fraud_service_pb2
 from google.protobuf.message import Message
 
@@ -32,6 +32,7 @@ from benchmarks.arena import write_tenants_of
 from benchmarks.gateway_process import running_gateway
 from benchmarks.lanes.cpu import tree_seconds
 from benchmarks.steady_load import SteadyLoad
+from hub.quickstart.requests import fill
 from tests.redis_servers import redis_server
 
 ASKED = 512
@@ -69,7 +70,7 @@ class Method:
             whole = self.request()
             whole.CopyFrom(request)
             for table in rows.values():
-                fill(whole, table.iloc[number % len(table)].to_dict())
+                fill(whole, defaultdict(lambda: math.nan, table.iloc[number % len(table)].to_dict()))
             full.append(whole)
         return bare, full
 
@@ -110,23 +111,6 @@ def latest_rows(view: str) -> pd.DataFrame:
     table = pd.read_parquet(SOURCES / f"{view}.parquet")
     entity = next(column for column in table.columns if column.endswith("_id"))
     return table.sort_values("event_time").groupby(entity, sort=False).last().drop(columns="event_time").tail(ASKED)
-
-
-def column_fields(request: Any) -> Iterator[tuple[Any, str]]:
-    """Yields the fields of a request that feed a column, and the column."""
-    for described in request.DESCRIPTOR.fields:
-        column = described.GetOptions().Extensions[annotations_pb2.input].column
-        if column:
-            yield described, column
-
-
-def fill(request: Any, row: Mapping[Any, Any]) -> None:
-    """Says in a request what a row has."""
-    for described, column in column_fields(request):
-        value = row.get(column)
-        if value is not None and not math.isnan(value):
-            as_float = described.cpp_type == described.CPPTYPE_DOUBLE
-            setattr(request, described.name, float(value) if as_float else int(value))
 
 
 def own_fields(request: Any, number: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 
 from gateway.errors import Unavailable
-from gateway.feature_views import NO_FEATURES, Degrade, Features, FeatureStatus, FeatureView, FreshRow, Lookup
+from gateway.feature_views import NO_FEATURES, Degrade, Features, FeatureView, FreshRow, Lookup, defaults_of, refused
 
 SET = "set GAPURA_FEATURES_URL or GAPURA_REDIS_URL"
 
@@ -42,9 +42,7 @@ class NoFeatures:
 
 def instead(view: FeatureView) -> Features:
     """Returns what is used in the place of features that cannot be read."""
-    blank = view.blank()
     if view.degrade is not Degrade.REFUSE:
-        return Features(blank, blank, FeatureStatus.DEFAULT)
+        return defaults_of(view)
     told = f"no store has the features of view '{view.name}': {SET}, or say all of them in the request"
-    refusal = Unavailable("FEATURES_UNAVAILABLE", told, view=view.name)
-    return Features((None,) * len(blank), (None,) * len(blank), FeatureStatus.REFUSED, refusal=refusal)
+    return refused(view, Unavailable("FEATURES_UNAVAILABLE", told, view=view.name))

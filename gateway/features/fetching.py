@@ -132,7 +132,6 @@ class Fetcher:
     def lose(self) -> None:
         """Takes that the store may be away."""
         self._pace.lose()
-        self.doubt()
 
     def doubt(self) -> None:
         """Takes that any row may have been written."""

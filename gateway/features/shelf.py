@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 from gapura_features.packed import CorruptRow, RowFormat
 
 from gateway.errors import GatewayError, NotFound, Unavailable
-from gateway.feature_views import Degrade, Features, FeatureStatus, FeatureView, fill
+from gateway.feature_views import Degrade, Features, FeatureStatus, FeatureView, defaults_of, fill, refused
 from gateway.features.counts import FeatureCounts
 
 # For how long what was read may be believed where changes are not told.
@@ -67,8 +67,7 @@ class Shelf:
         self._untold_until = 0.0
         self._counts = counts
         self._format = RowFormat(view.schema)
-        blank = view.blank()
-        self._blank = Features(blank, blank, FeatureStatus.DEFAULT)
+        self._blank = defaults_of(view)
 
     def known(self, entity: str) -> Features | None:
         """Returns what is known of an entity, be it that it has no fresh row; None if the store has to say."""
@@ -178,8 +177,7 @@ class Shelf:
 
     def _refuse(self, why: GatewayError) -> Features:
         self._counts.statuses[FeatureStatus.REFUSED] += 1
-        nothing = (None,) * len(self.view.schema.columns)
-        return Features(nothing, nothing, FeatureStatus.REFUSED, refusal=why)
+        return refused(self.view, why)
 
 
 def put(shelf: OrderedDict[str, Kept], most: int, entity: str, kept: Kept) -> None:
