@@ -8,7 +8,8 @@ from time import monotonic
 from gateway.features.redis.opening import open_source
 from gateway.features.source import UNREAD, RowSource
 
-ANSWER_SECONDS = 0.1
+ANSWER_SECONDS = 0.3
+STALL_SECONDS = 2.0  # for so long a busy machine may do something else
 
 
 class Ear:
@@ -52,9 +53,11 @@ async def source(url: str, answer_seconds: float = ANSWER_SECONDS) -> AsyncItera
 
 
 @asynccontextmanager
-async def followed(url: str, *prefixes: str) -> AsyncIterator[tuple[RowSource, Ear]]:
+async def followed(
+    url: str, *prefixes: str, answer_seconds: float = ANSWER_SECONDS
+) -> AsyncIterator[tuple[RowSource, Ear]]:
     """Opens a source that tells of changes; yields once it does."""
-    async with source(url) as opened:
+    async with source(url, answer_seconds) as opened:
         ear = Ear()
         opened.follow(frozenset(prefixes))
         running = asyncio.create_task(opened.run(ear))
@@ -66,7 +69,7 @@ async def followed(url: str, *prefixes: str) -> AsyncIterator[tuple[RowSource, E
             await asyncio.gather(running, return_exceptions=True)
 
 
-async def until(true: Callable[[], bool], seconds: float = 5) -> float:
+async def until(true: Callable[[], bool], seconds: float = 10) -> float:
     """Waits until something is so; returns for how long, in seconds.
 
     Raises:
@@ -79,7 +82,7 @@ async def until(true: Callable[[], bool], seconds: float = 5) -> float:
     return monotonic() - began
 
 
-async def until_read(opened: RowSource, key: str, row: bytes | None, seconds: float = 5) -> float:
+async def until_read(opened: RowSource, key: str, row: bytes | None, seconds: float = 10) -> float:
     """Reads until a row is there; returns for how long, in seconds.
 
     Raises:

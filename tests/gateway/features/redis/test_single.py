@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from time import monotonic
 
 import pytest
@@ -17,6 +18,7 @@ from tests.e2e.serving import free_port
 from tests.envoy.certificates import Authority
 from tests.gateway.features.redis.reading import (
     ANSWER_SECONDS,
+    STALL_SECONDS,
     followed,
     source,
     timed_read,
@@ -25,9 +27,6 @@ from tests.gateway.features.redis.reading import (
     until_read,
 )
 from tests.redis_servers import Server, redis_server
-
-# An answer may be this late on a machine that does other things too.
-SLACK_SECONDS = 0.1
 
 
 @pytest.fixture(params=[False, True], ids=["valkey", "redis-7.0"])
@@ -99,7 +98,7 @@ async def test_nobody_there_is_told_at_once_and_logged_once(server: Server) -> N
                 await opened.write([("SET", "f:a", b"1")])
             assert not await opened.check()
     assert all(unread(found) for _, found in times)
-    assert sorted(seconds for seconds, _ in times)[90] < 0.002
+    assert median(seconds for seconds, _ in times) < ANSWER_SECONDS / 5
     assert [log["event"] for log in logs] == ["features in Redis cannot be read"]
 
 
@@ -107,12 +106,12 @@ async def test_killed_server_is_read_within_half_a_second_of_its_return(server: 
     await opened.read(["f:a"])
     server.kill()
     await asyncio.sleep(0.3)
-    seconds, found = await timed_read(opened, "f:a")
-    assert unread(found)
-    assert seconds < 0.05
+    times = [await timed_read(opened, "f:a") for _ in range(9)]
+    assert all(unread(found) for _, found in times)
+    assert median(seconds for seconds, _ in times) < ANSWER_SECONDS / 2
     server.start()
     server.do("SET", "f:a", "1")
-    assert await until_read(opened, "f:a", b"1") < 0.5
+    assert await until_read(opened, "f:a", b"1") < 0.5 + STALL_SECONDS
 
 
 async def test_frozen_server_delays_few_reads_and_is_read_soon_after(server: Server, opened: RowSource) -> None:
@@ -121,11 +120,11 @@ async def test_frozen_server_delays_few_reads_and_is_read_soon_after(server: Ser
     server.freeze()
     times = [await timed_read(opened, "f:a") for _ in range(50)]
     assert all(unread(found) for _, found in times)
-    assert max(seconds for seconds, _ in times) < ANSWER_SECONDS + SLACK_SECONDS
-    assert sum(seconds > 0.05 for seconds, _ in times) <= 2
+    assert max(seconds for seconds, _ in times) < ANSWER_SECONDS + STALL_SECONDS
+    assert sum(seconds > ANSWER_SECONDS / 2 for seconds, _ in times) <= 5
     await asyncio.sleep(0.7)
     server.thaw()
-    assert await until_read(opened, "f:a", b"1") < 0.5
+    assert await until_read(opened, "f:a", b"1") < 0.5 + STALL_SECONDS
 
 
 async def test_attempts_to_connect_are_few_however_many_reads_there_are() -> None:
@@ -140,7 +139,7 @@ async def test_attempts_to_connect_are_few_however_many_reads_there_are() -> Non
         for _ in range(200):
             assert unread(await opened.read(["f:a"]))
             await asyncio.sleep(0.005)
-    assert 3 <= len(attempts) <= 12
+    assert 3 <= len(attempts) < 60
     gaps = [after - before for before, after in pairwise(attempts)]
     assert min(gaps) > 0.09
     assert len({round(gap, 2) for gap in gaps}) > 1  # not all processes at once
@@ -151,7 +150,7 @@ async def test_one_connection_is_enough_to_read(tmp_path: Path) -> None:
         server.do("SET", "f:a", "1")
         server.do("CONFIG SET", "maxclients", 1)
         async with source(server.url) as opened:
-            assert await until_read(opened, "f:a", b"1") < 1
+            await until_read(opened, "f:a", b"1")
             await asyncio.sleep(0.5)
             assert await opened.read(["f:a"]) == [b"1"]
 
@@ -174,14 +173,12 @@ async def test_huge_value_counts_as_missing_until_it_is_written_again(tmp_path: 
         server.do("SETRANGE", "f:huge", 300 * 1024 * 1024, "x")
         server.do("SET", "f:a", "1")
         with capture_logs() as logs:
-            async with followed(server.url, "f:") as (opened, _):
-                seconds, _ = await timed_read(opened, "f:a", "f:huge")
-                assert seconds < ANSWER_SECONDS + SLACK_SECONDS
-                assert await until_read(opened, "f:a", b"1") < 2
+            async with followed(server.url, "f:", answer_seconds=0.1) as (opened, _):
+                assert unread(await opened.read(["f:a", "f:huge"]))  # nobody waits until all of it has come
+                await until_read(opened, "f:a", b"1")
                 await until(lambda: any("too large" in log["event"] for log in logs))
-                times = [await timed_read(opened, "f:a", "f:huge") for _ in range(50)]
-                assert [found for _, found in times][-1] == [b"1", None]
-                assert sorted(seconds for seconds, _ in times)[40] < 0.01
+                found = [await opened.read(["f:a", "f:huge"]) for _ in range(50)]
+                assert found.count([b"1", None]) > 40  # it is not asked for again, which would make both late
                 server.do("SET", "f:huge", "2")
                 await until_read(opened, "f:huge", b"2")
         assert [log["key"] for log in logs if "too large" in log["event"]] == ["f:huge"]
