@@ -59,7 +59,7 @@ async def ask(connection: Connection, *messages: bytes) -> list[Reply]:
     for message, future in zip(messages, ended, strict=True):
         connection.call(frame(message), future.set_result)
     connection.flush()
-    return await asyncio.wait_for(asyncio.gather(*ended), 10)
+    return await asyncio.wait_for(asyncio.gather(*ended), 30)
 
 
 async def test_answer_comes_back(connection: Connection) -> None:

@@ -91,7 +91,7 @@ async def test_done_callback_is_called(stub: "CreditServiceAsyncStub", applicant
     call = stub.ScoreCredit(applicant)
     call.add_done_callback(lambda _: called.set())
     await call
-    await asyncio.wait_for(called.wait(), 5)
+    await asyncio.wait_for(called.wait(), 20)
 
 
 async def test_cancelled_task_cancels_its_call(
@@ -104,11 +104,11 @@ async def test_cancelled_task_cancels_its_call(
         await stub.ScoreCredit(applicant)
 
     task = asyncio.create_task(score())
-    assert await asyncio.to_thread(server.started.wait, 5)
+    assert await asyncio.to_thread(server.started.wait, 20)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await asyncio.to_thread(server.ended.wait, 2)
+    assert await asyncio.to_thread(server.ended.wait, 20)
 
 
 async def test_timeout_around_a_call_cancels_it(
@@ -118,7 +118,7 @@ async def test_timeout_around_a_call_cancels_it(
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await stub.ScoreCredit(applicant)
-    assert await asyncio.to_thread(server.ended.wait, 2)
+    assert await asyncio.to_thread(server.ended.wait, 20)
 
 
 async def test_cancelled_call_raises_cancellation(
@@ -126,7 +126,7 @@ async def test_cancelled_call_raises_cancellation(
 ) -> None:
     server.hold()
     call = stub.ScoreCredit(applicant)
-    assert await asyncio.to_thread(server.started.wait, 5)
+    assert await asyncio.to_thread(server.started.wait, 20)
     assert call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call

@@ -49,7 +49,7 @@ def health(address: str, service: str = "", api_key: str | None = None) -> int:
         return status
 
 
-def eventually(happens: object, seconds: float = 10) -> None:
+def eventually(happens: object, seconds: float = 30) -> None:
     """Waits until something is so."""
     end = monotonic() + seconds
     while not happens():  # type: ignore[operator] # a function

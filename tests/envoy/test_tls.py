@@ -120,7 +120,7 @@ async def test_a_certificate_that_is_replaced_is_shown_from_then_on(tmp_path: Pa
         later = second.sign("later")
         later.key.replace(own.key)
         later.certificate.replace(own.certificate)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 try:
                     await call(edge, credentials(second))

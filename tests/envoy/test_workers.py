@@ -141,7 +141,7 @@ def test_no_grpc_status_is_made_up_in_the_log_for_rest(
 
 def until_known(edge: RunningEdge, workers: int) -> None:
     """Waits until Envoy knows so many workers, all well."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while time.monotonic() < end:
         _, text = ask(edge.settings.admin, "/clusters")
         flags = [line.rpartition("::")[2] for line in text.splitlines() if "::health_flags::" in line]

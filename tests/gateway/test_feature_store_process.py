@@ -71,7 +71,7 @@ async def names(channel: grpc.aio.Channel) -> list[str]:
 
 async def until_listed(channel: grpc.aio.Channel, *expected: str) -> None:
     """Waits until just these views are listed."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await names(channel) != list(expected):
             await asyncio.sleep(0.02)
 

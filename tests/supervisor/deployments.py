@@ -69,7 +69,7 @@ class Deployment:
 
     def wait_until_ready(self) -> None:
         """Waits until every part is."""
-        wait_until(lambda: bool(self.parts) and all(part.phase is Phase.READY for part in self.parts.values()), 20)
+        wait_until(lambda: bool(self.parts) and all(part.phase is Phase.READY for part in self.parts.values()), 40)
 
     def pid(self, name: str) -> int:
         """Returns a part's process."""

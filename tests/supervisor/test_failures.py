@@ -61,7 +61,7 @@ def test_every_log_of_a_deployment_is_bounded(tmp_path: Path) -> None:
         deployment.wait_until_ready()
         with (tmp_path / "access.log").open("ab") as log:
             log.write(b"x" * (LOG_BYTES + 1))
-        wait_until(lambda: (tmp_path / "access.log.1").exists() and not (tmp_path / "access.log").stat().st_size, 10)
+        wait_until(lambda: (tmp_path / "access.log.1").exists() and not (tmp_path / "access.log").stat().st_size, 30)
         assert deployment.end()[0] == 0
 
 

@@ -41,11 +41,11 @@ def test_second_signal_ends_everything_at_once(tmp_path: Path) -> None:
     with deployed(tmp_path, server("one", behaviours=["stubborn", "breeds"], grace_seconds=60.0)) as deployment:
         deployment.wait_until_ready()
         deployment.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: "one told to end" in deployment.journal, 10)
+        wait_until(lambda: "one told to end" in deployment.journal, 30)
         before = time.monotonic()
         status, _ = deployment.end()
         assert status == 130
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 20
         assert not deployment.left
 
 
@@ -68,7 +68,7 @@ def test_killed_supervisor_leaves_nothing_not_even_what_parts_had_started(tmp_pa
         assert state is not None
         assert Path(state.sockets).exists()
         deployment.process.kill()
-        wait_until(lambda: not any(map(is_alive, pids)) and not Path(state.sockets).exists(), 5)
+        wait_until(lambda: not any(map(is_alive, pids)) and not Path(state.sockets).exists(), 20)
         assert not deployment.left
 
 
@@ -98,6 +98,6 @@ def test_killed_warden_is_replaced(tmp_path: Path) -> None:
         bred = deployment.bred
         (warden,) = deployment.wardens
         os.kill(warden, signal.SIGKILL)
-        wait_until(lambda: len(deployment.wardens) == 1 and deployment.wardens != [warden], 10)
+        wait_until(lambda: len(deployment.wardens) == 1 and deployment.wardens != [warden], 30)
         deployment.process.kill()
-        wait_until(lambda: not is_alive(bred), 5)
+        wait_until(lambda: not is_alive(bred), 20)

@@ -91,7 +91,7 @@ async def test_a_node_that_stops_is_given_up_and_answers_when_it_goes_on(running
         await asyncio.sleep(0.1)
         node.give_up()
         with pytest.raises(NodeFault) as given_up:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await waiting
     finally:
         os.kill(running.pid, signal.SIGCONT)
@@ -109,10 +109,10 @@ async def test_a_node_that_is_killed_fails_its_calls_at_once_and_is_found_when_i
     restarts, killed = running.state.restarts, monotonic()
     os.kill(running.pid, signal.SIGKILL)
     answers = await asyncio.gather(*calls, return_exceptions=True)
-    assert monotonic() - killed < 5
+    assert monotonic() - killed < 20
     assert {answer.blame for answer in answers if isinstance(answer, NodeFault)} == {Blame.NODE}
     back = lambda: running.state.restarts > restarts and running.state.phase == Phase.LIVE  # noqa: E731 - said once
-    await asyncio.to_thread(wait_until, back, 20)
-    async with asyncio.timeout(5):
+    await asyncio.to_thread(wait_until, back, 40)
+    async with asyncio.timeout(20):
         assert tensor_of(await node.infer(request, 1, None)) == content
     await node.close()

@@ -50,7 +50,7 @@ class Peer:
 
     async def take(self, *kinds: int) -> Frame:
         """Returns the next frame of some kinds; those of other kinds are passed over."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while True:
                 high, low, kind, flags, stream = struct.unpack(">HBBBI", await self._reader.readexactly(9))
                 payload = await self._reader.readexactly(high << 8 | low)
@@ -116,7 +116,7 @@ class Server:
 
     async def peer(self) -> Peer:
         """Returns the next connection."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return await self._peers.get()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -161,7 +161,7 @@ async def serving(*nodes: ScriptedNode) -> AsyncIterator[tuple[TritonBackend, Mo
         yield backend, served
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     """Waits for something to become true."""
     async with asyncio.timeout(seconds):
         while not condition():

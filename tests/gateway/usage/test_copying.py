@@ -63,7 +63,7 @@ async def copied(valkey: Valkey) -> Counts:
 
 async def wait_for(valkey: Valkey, expected: Counts) -> None:
     """Waits until Redis has what is expected."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await copied(valkey) != expected:
             await asyncio.sleep(0.02)
 
@@ -136,7 +136,7 @@ async def test_a_redis_that_is_away_is_told_once_and_misses_nothing(valkey: Valk
 async def test_a_redis_that_hangs_holds_up_no_stop(valkey: Valkey, tmp_path: Path) -> None:
     UsageBook(tmp_path).charge("acme", MODEL, 1, 0.001)
     valkey.freeze()
-    async with asyncio.timeout(4), copying(valkey, tmp_path):
+    async with asyncio.timeout(20), copying(valkey, tmp_path):
         await asyncio.sleep(0.1)
     valkey.thaw()
 
