@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,6 +33,12 @@ class Published:
     mlflow_uri: str
     held_out: Path
     environment: Mapping[str, str]
+
+
+def pytest_configure() -> None:
+    """Lets what Hypothesis draws take its time: a machine that stalls for a moment says nothing about our code."""
+    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,10 +1,13 @@
 """Under too much load a model answers as much as it can in time, and nobody pays for somebody else's flood."""
 
+from functools import partial
+
 import pytest
 
 from gateway.types import Priority
 from tests.gateway.batching.traffic import MAX_BATCH_SIZE, Cost, Source, Traffic
 
+SHORT = partial(Traffic, seconds=3.5, warm=1.0)  # long enough for some hundred batches after lanes have learnt
 COSTS = {
     "fixed": Cost(0.02, 0.0),
     "per row": Cost(0.0, 0.001),
@@ -20,7 +23,7 @@ COSTS = {
 @pytest.mark.parametrize("name", COSTS)
 def test_at_five_times_its_capacity_a_model_answers_what_it_can_in_time(name: str, slots: int | None) -> None:
     cost = COSTS[name]
-    traffic = Traffic(cost, [Source(5 * cost.capacity)], slots and cost.places)
+    traffic = SHORT(cost, [Source(5 * cost.capacity)], slots and cost.places)
     [outcome] = traffic.simulate()
     admitted = outcome.asked - outcome.refused
     assert len(outcome.latencies) / (traffic.seconds - traffic.warm) >= 0.9 * cost.capacity
@@ -31,8 +34,8 @@ def test_at_five_times_its_capacity_a_model_answers_what_it_can_in_time(name: st
 def test_others_do_not_notice_a_tenant_that_sends_twenty_times_its_share() -> None:
     cost = COSTS["fixed"]
     others = [Source(0.15 * cost.capacity, tenant, timeout_seconds=1.0) for tenant in ("b", "c", "d")]
-    quiet = Traffic(cost, others, 1).simulate()
-    flooded = Traffic(cost, [*others, Source(5 * cost.capacity, "flood", timeout_seconds=1.0)], 1).simulate()
+    quiet = SHORT(cost, others, 1).simulate()
+    flooded = SHORT(cost, [*others, Source(5 * cost.capacity, "flood", timeout_seconds=1.0)], 1).simulate()
     for before, now in zip(quiet, flooded, strict=False):
         assert now.refused == now.expired == 0
         assert now.percentile(0.99) <= 1.5 * before.percentile(0.99)
@@ -42,7 +45,7 @@ def test_others_do_not_notice_a_tenant_that_sends_twenty_times_its_share() -> No
 def test_an_urgent_call_waits_for_one_batch_of_a_flood_at_most(name: str) -> None:
     cost = COSTS[name]
     urgent = Source(0.02 * cost.capacity, "urgent", Priority.HIGH, timeout_seconds=1.0)
-    [idle] = Traffic(cost, [urgent], cost.places).simulate()
-    [now, _] = Traffic(cost, [urgent, Source(5 * cost.capacity, "flood", timeout_seconds=1.0)], cost.places).simulate()
+    [idle] = SHORT(cost, [urgent], cost.places).simulate()
+    [now, _] = SHORT(cost, [urgent, Source(5 * cost.capacity, "flood", timeout_seconds=1.0)], cost.places).simulate()
     assert now.refused == now.expired == 0
     assert now.percentile(0.99) <= 2 * idle.percentile(0.99) + cost.seconds(MAX_BATCH_SIZE) * (1 + cost.jitter)

@@ -22,6 +22,7 @@ from gateway.tenancy.quotas.reconciliation import WORKERS, Reconciler
 from tests.catalog.valkey import Valkey, running
 
 HUNDRED = Limits(calls_per_second=100)
+SLOW = Limits(calls_per_second=2, burst_seconds=25)  # as large a burst, and little comes while the machine stalls
 KEY = "{gapura:quota}:tenant:finance"
 PATIENCE_SECONDS = 20.0
 
@@ -254,7 +255,7 @@ class Reporter:
         limits: Of its only tenant.
     """
 
-    def __init__(self, valkey: Valkey, name: str, limits: Limits = HUNDRED) -> None:
+    def __init__(self, valkey: Valkey, name: str, limits: Limits = SLOW) -> None:
         self.account = Accounts().of("finance", limits)
         self._valkey = valkey
         self._name = name
