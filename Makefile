@@ -16,20 +16,23 @@ RUN_EXTRAS = train,valkey$(patsubst %,$(COMMA)%,$(firstword $(NAMED)))$(patsubst
 run: $(VENV)/installed-$(RUN_EXTRAS)
 	@$(BIN)/gapura up $(ARGS)
 
-# Tests that compute share the cores, and so do those that mostly wait for servers; those that run servers under load
-# have the machine for themselves. Where the machine stalls for seconds, a test with real servers may fail though nothing
-# is wrong; so a test that fails is run again, twice at most, and the summary names it. One that is broken fails always.
+# Tests that compute share the cores, and so do those that mostly wait for servers; three run at a time, since both wait
+# for much of it. Those that measure servers under load have the machine for themselves. Where it stalls for seconds, a
+# test with real servers may fail though nothing is wrong; so a test that fails is run again, twice at most, and the
+# summary names it. One that is broken fails always.
+SHARED := --numprocesses 3 --dist loadfile
 RERUNS := --reruns 2 -r aR
 COMPUTING := tests/client tests/converters tests/features tests/gateway tests/hub
-WAITING := tests/catalog tests/contract tests/e2e tests/edge tests/envoy
+WAITING := tests/catalog tests/contract tests/e2e tests/edge tests/envoy tests/supervisor tests/triton \
+	tests/chaos/test_killed_publisher.py tests/chaos/test_promotions.py tests/chaos/test_publisher_troubles.py
 
 # Format, lint, types, import rules, contracts, and every test. ARGS are pytest's.
 test: check
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(RERUNS) $(COMPUTING)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(RERUNS) $(WAITING)
+	$(BIN)/python -m pytest $(SHARED) $(RERUNS) $(COMPUTING)
+	$(BIN)/python -m pytest $(SHARED) $(RERUNS) $(WAITING)
 	$(BIN)/python -m pytest $(RERUNS) $(COMPUTING:%=--ignore=%) $(WAITING:%=--ignore=%)
 endif
 

@@ -69,9 +69,9 @@ async def test_answers_of_every_size_go_to_their_callers(running: RunningNode) -
 async def test_refusals_are_those_that_grpcio_reads(running: RunningNode, request_bytes: bytes) -> None:
     node = Node(running.address)
     with pytest.raises(NodeFault) as own:
-        await node.infer(request_bytes, 1, 5.0)
+        await node.infer(request_bytes, 1, 30.0)
     with pytest.raises(NodeFault) as grpcio:
-        await node.call("ModelInfer", request_bytes, 5.0)
+        await node.call("ModelInfer", request_bytes, 30.0)
     assert (own.value.code, own.value.details, own.value.blame) == (
         grpcio.value.code,
         grpcio.value.details,
@@ -82,7 +82,7 @@ async def test_refusals_are_those_that_grpcio_reads(running: RunningNode, reques
 
 async def test_a_node_that_stops_is_given_up_and_answers_when_it_goes_on(running: RunningNode) -> None:
     node, (request, content) = Node(running.address), request_of(30)
-    assert tensor_of(await node.infer(request, 1, 5.0)) == content
+    assert tensor_of(await node.infer(request, 1, 30.0)) == content
     os.kill(running.pid, signal.SIGSTOP)
     try:
         with pytest.raises(NodeFault) as late:
@@ -96,13 +96,13 @@ async def test_a_node_that_stops_is_given_up_and_answers_when_it_goes_on(running
     finally:
         os.kill(running.pid, signal.SIGCONT)
     assert (late.value.blame, given_up.value.blame) == (Blame.TIME, Blame.NODE)
-    assert tensor_of(await node.infer(request, 1, 5.0)) == content
+    assert tensor_of(await node.infer(request, 1, 30.0)) == content
     await node.close()
 
 
 async def test_a_node_that_is_killed_fails_its_calls_at_once_and_is_found_when_it_is_back(running: RunningNode) -> None:
     node, (request, content) = Node(running.address), request_of(30)
-    assert tensor_of(await node.infer(request, 1, 5.0)) == content
+    assert tensor_of(await node.infer(request, 1, 30.0)) == content
     os.kill(running.pid, signal.SIGSTOP)  # so that calls are under way
     calls = [asyncio.create_task(node.infer(request, 1, None)) for _ in range(10)]
     await asyncio.sleep(0.1)
