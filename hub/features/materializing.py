@@ -102,9 +102,10 @@ class Materialization:
                 lock.require()
                 self.store.apply(building.data, rows)
             lock.require()
+            replaced = bool(self.store.pointer().live)
             self._flip(building, staged)
             seconds = time.monotonic() - begun
-            self._tidy(building.data)
+            self._tidy(building.data, replaced=replaced)
         return Result(building.data, staged.rows, resumed, pushes, seconds)
 
     @property
@@ -184,10 +185,11 @@ class Materialization:
         self.store.point(Pointer(building.data))
         self.store.note(State(live=live))
 
-    def _tidy(self, data: int) -> None:
-        """Removes old rows when nobody reads them any more, and the staged file."""
+    def _tidy(self, data: int, *, replaced: bool) -> None:
+        """Removes old rows, if there were any, when nobody reads them any more, and the staged file."""
         self.progress.stage("removing the old rows")
-        self.pause(self.grace_seconds)
+        if replaced:
+            self.pause(self.grace_seconds)
         try:
             self.store.sweep(frozenset({data}))
         except HubError as error:
