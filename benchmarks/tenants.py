@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+from gateway.calls import Call
 from gateway.errors import Unauthenticated
 from gateway.membership import Membership
 from gateway.process import calm_collector
@@ -24,7 +25,6 @@ from gateway.tenancy.directory import Directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 from gateway.tenancy.quotas.accounts import Accounts
-from gateway.types import Call
 from gateway.usage.book import UsageBook
 
 ROUNDS, CALLS, CONCURRENCY, GUESSES = 9, 20_000, 64, 1_000

@@ -14,7 +14,7 @@ from gateway.drafts import Generation, check_nothing_lost, compile_live, draft_g
 from gateway.edge.endpoints import Table, build_table
 from gateway.edge.feature_store.service import feature_endpoints
 from gateway.errors import CatalogError, ContractError
-from gateway.interfaces import Admission, Batcher, FeatureStore
+from gateway.interfaces import Admission, Batcher, FeatureStore, Telemetry
 from gateway.pipeline import Pipeline
 from gateway.routing import Routes
 from gateway.types import Model, ModelVersion
@@ -30,20 +30,24 @@ class Generations:
         contracts: Folder of further descriptor sets.
         lanes: Answers for every version that is loaded into it.
         features: Stored features.
+        telemetry: Knows what becomes of calls.
     """
 
-    def __init__(self, catalogs: Catalogs, contracts: Path, lanes: Batcher, features: FeatureStore) -> None:
+    def __init__(
+        self, catalogs: Catalogs, contracts: Path, lanes: Batcher, features: FeatureStore, telemetry: Telemetry
+    ) -> None:
         self._catalogs = catalogs
         self._contracts = contracts
         self._lanes = lanes
         self._features = features
+        self._telemetry = telemetry
         self._faults: dict[str, str] = {}
         built_in = link({})
         self.live = Generation(Snapshot(), built_in, compile_live(built_in.methods, Snapshot()))
 
     def table(self, tenants: Admission) -> Table:
         """Returns the endpoints of the live generation for these tenants."""
-        pipeline = Pipeline(tenants, Routes(self.live.snapshot.models), self._features, self._lanes)
+        pipeline = Pipeline(tenants, Routes(self.live.snapshot.models), self._features, self._lanes, self._telemetry)
         ready = self.live.snapshot.generation > 0
         table = build_table(pipeline, self.live.compiled.methods, self.live.compiled.refused, ready=ready)
         return {**table, **feature_endpoints(tenants, self.live.snapshot.views, self._features, self._features)}

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol, Self
 
+from gateway.calls import Call
 from gateway.errors import GatewayError
 from gateway.feature_views import Features, FeatureView, FreshRow, Lookup
-from gateway.types import Arm, Call, Model, ModelVersion, Policy, Priority, Response, Statistics, Tensors
+from gateway.traces import UNTRACED, BatchTrace, CallTrace
+from gateway.types import Arm, Model, ModelVersion, Policy, Priority, Response, Statistics, Tensors
 
 
 class Tenant(Protocol):
@@ -163,6 +165,9 @@ class FeatureWriter(Protocol):
 class FeatureStore(FeatureReader, FeatureWriter, Protocol):
     """Stored features, read and written."""
 
+    def describe(self) -> Mapping[str, Any] | None:
+        """Says what it has done since its start, ready for JSON; None if there is no store."""
+
     def follow(self, views: Collection[FeatureView]) -> None:
         """Takes the views that calls may look up from now on."""
 
@@ -173,8 +178,8 @@ class FeatureStore(FeatureReader, FeatureWriter, Protocol):
         """Closes the connections; nothing is called afterwards."""
 
 
-class Backend(Protocol):
-    """Computes outputs from inputs."""
+class Models(Protocol):
+    """Versions of models that are loaded, answer, and are unloaded."""
 
     async def load(self, version: ModelVersion) -> None:
         """Makes a version ready to answer.
@@ -217,16 +222,29 @@ class Backend(Protocol):
         """Yields the responses of a decoupled version to one request, as they come.
 
         Raises:
-            GatewayError: As of `infer`; no more come.
+            GatewayError: As of `Backend.infer`; no more come.
         """
 
-    async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
+    def describe(self) -> Mapping[str, Any]:
+        """Says how it is now, ready for JSON: `nodes`, and of what merges calls `lanes`."""
+
+    async def close(self) -> None:
+        """Releases everything; nothing is called afterwards."""
+
+
+class Backend(Models, Protocol):
+    """Computes outputs from inputs."""
+
+    async def infer(
+        self, version: ModelVersion, inputs: Tensors, deadline: float | None, *, trace: BatchTrace | None = None
+    ) -> Tensors:
         """Computes the outputs of a loaded version.
 
         Args:
             version: Who answers.
             inputs: Valid against the version's signature.
             deadline: When the answer is no longer wanted, in seconds of the event loop's clock.
+            trace: Where attempts are noted.
 
         Raises:
             NotFound: An operator has unloaded the model.
@@ -236,20 +254,19 @@ class Backend(Protocol):
             ModelFailed: The model failed on these inputs.
         """
 
-    async def close(self) -> None:
-        """Releases everything; nothing is called afterwards."""
 
+class Batcher(Models, Protocol):
+    """Merges concurrent calls for a backend, and counts them."""
 
-class Batcher(Backend, Protocol):
-    """A backend that merges concurrent calls, and counts them."""
-
-    async def infer(
+    async def infer(  # noqa: PLR0913 - what a call is
         self,
         version: ModelVersion,
         inputs: Tensors,
         deadline: float | None,
         tenant: str = "",
         priority: Priority = Priority.NORMAL,
+        *,
+        trace: CallTrace = UNTRACED,
     ) -> Tensors:
         """Computes the outputs of a loaded version, together with those of other calls.
 
@@ -259,6 +276,7 @@ class Batcher(Backend, Protocol):
             deadline: When the answer is no longer wanted, in seconds of the event loop's clock.
             tenant: Who asks; tenants that wait share fairly.
             priority: Class of the call.
+            trace: Where the call's way is noted.
 
         Raises:
             Overloaded: Too much waits already, or the call could not be answered by its deadline.
@@ -380,6 +398,29 @@ class StreamEndpoint:
 
     path: str
     answer: Callable[[Call, AsyncIterator[bytes]], AsyncGenerator[bytes, None]]
+
+
+class Telemetry(Protocol):
+    """Knows what becomes of calls."""
+
+    def begin(self, path: str, received: float, parent: str | None = None, state: str | None = None) -> CallTrace:
+        """Begins to note a call.
+
+        Args:
+            path: `/package.Service/Method`.
+            received: When it came, by `perf_counter`.
+            parent: Its `traceparent`, as it came.
+            state: Its `tracestate`, as it came.
+        """
+
+    def end(self, trace: CallTrace, code: int = 0, error: BaseException | None = None) -> None:
+        """Notes that a call has ended.
+
+        Args:
+            trace: What was noted of it.
+            code: Number of the gRPC code that it ended with.
+            error: What was wrong.
+        """
 
 
 class Listener(Protocol):

@@ -3,10 +3,12 @@
 import logging
 import sys
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 class Unfailing:
@@ -43,6 +45,21 @@ def configure_logs(level: str) -> None:
             if terminal
             else structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=_filtering(level),
         logger_factory=structlog.PrintLoggerFactory(Unfailing(sys.stderr)),  # type: ignore[arg-type] # all it uses of a file
     )
+
+
+def set_level(level: str) -> None:
+    """Changes the lowest level that is written, from now on and for every logger."""
+    structlog.configure(wrapper_class=_filtering(level))
+
+
+def level_of() -> str:
+    """Returns the lowest level that is written."""
+    return str(logging.getLevelName(structlog.get_logger().get_effective_level())).lower()
+
+
+def _filtering(level: str) -> Any:
+    """Returns the class of loggers that leave out what is below a level."""
+    return structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()])

@@ -6,22 +6,24 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+from gateway.calls import Call
 from gateway.errors import Decoupled, PermissionDenied
 from gateway.feature_views import Features, FeatureStatus, Lookup
-from gateway.interfaces import Admission, Batcher, FeatureReader, Method, Router, StreamMethod, Tenant
-from gateway.types import Arm, Call
+from gateway.interfaces import Admission, Batcher, FeatureReader, Method, Router, StreamMethod, Telemetry, Tenant
+from gateway.types import Arm
 
 STORED = frozenset({FeatureStatus.FRESH, FeatureStatus.STALE})
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The stages of one generation of the catalog."""
+    """The stages of one generation of the catalog; telemetry is for those that are called within a stream."""
 
     tenants: Admission
     routes: Router
     features: FeatureReader
     lanes: Batcher
+    telemetry: Telemetry
 
     async def answer(self, method: Method, call: Call) -> bytes:
         """Answers one call.
@@ -29,20 +31,27 @@ class Pipeline:
         Raises:
             GatewayError: The call is refused or failed; the error says what to change.
         """
+        trace = call.trace
         with self.tenants.admit(call) as tenant:
             request, arm = self._address(method, call, tenant)
+            trace.route(arm)
             if self.lanes.streams(arm.version):
                 raise Decoupled
             features: Sequence[Features] = ()
             wanted = method.lookups(request, arm)
             if wanted:
                 check_views(tenant, wanted)
-                features = self.features.peek(wanted) or await self.features.fetch(wanted)
+                at_hand = self.features.peek(wanted)
+                features = at_hand or await self.features.fetch(wanted)
+                trace.fetch(wanted, features, at_hand is not None)
             inputs, left_out = method.rows(request, arm, features)
             tenant.take_rows(inputs.rows)
+            trace.encode(inputs.rows)
             priority = tenant.priority if call.priority is None else max(tenant.priority, call.priority)
-            outputs = await self.lanes.infer(arm.version, inputs, call.deadline, tenant.name, priority)
+            outputs = await self.lanes.infer(arm.version, inputs, call.deadline, tenant.name, priority, trace=trace)
+            trace.inferred = perf_counter()
             answer = method.answer(request, left_out, outputs, arm, features)
+            trace.decided = perf_counter()
             hits = sum(each.status in STORED for each in features) if features else 0
             tenant.charge(arm.version.model, inputs.rows, outputs.seconds, hits)
             return answer

@@ -1,15 +1,17 @@
 """What tests and benchmarks of Gapura, and of services that call it, start and stop: a gateway, and a fake backend."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from tritonclient.grpc import model_config_pb2
 
 from gateway.app import Gateway
 from gateway.feature_views import NO_FEATURES, Features, FeatureStatus, FeatureView, FreshRow, Lookup, defaults_of, fill
 from gateway.settings import Settings
+from gateway.traces import BatchTrace, CallTrace
 from gateway.types import ModelVersion, Priority, Response, Statistics, Tensors
 
 
@@ -92,10 +94,21 @@ class FakeBackend:
         self.operations.append((operation, request))
         return b""
 
+    def describe(self) -> Mapping[str, Any]:
+        """Says that there are no nodes."""
+        return {"nodes": []}
+
     async def close(self) -> None:
         """Has nothing to release."""
 
-    async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:  # noqa: ARG002 - it never takes long
+    async def infer(
+        self,
+        version: ModelVersion,  # noqa: ARG002 - every one answers alike
+        inputs: Tensors,
+        deadline: float | None,  # noqa: ARG002 - it never takes long
+        *,
+        trace: BatchTrace | None = None,  # noqa: ARG002 - there is one attempt
+    ) -> Tensors:
         """Answers with the first input, once it is open."""
         self.batches.append(inputs)
         await self.open.wait()
@@ -108,13 +121,15 @@ class FakeBackend:
 class FakeLanes(FakeBackend):
     """A fake backend in the place of lanes, which merges nothing."""
 
-    async def infer(
+    async def infer(  # noqa: PLR0913 - what a call is
         self,
         version: ModelVersion,
         inputs: Tensors,
         deadline: float | None,
         tenant: str = "",  # noqa: ARG002 - nobody waits
         priority: Priority = Priority.NORMAL,  # noqa: ARG002 - nobody waits
+        *,
+        trace: Any = None,  # noqa: ARG002 - nothing is noted
     ) -> Tensors:
         """Answers with the first input, once it is open."""
         return await FakeBackend.infer(self, version, inputs, deadline)
@@ -155,9 +170,39 @@ class FakeFeatures:
                 written += 1
         return written
 
+    def describe(self) -> None:
+        """Says that there is no store."""
+
     def _find(self, wanted: Sequence[Lookup | None]) -> list[Features]:
         self.wanted.append(wanted)
         return [NO_FEATURES if lookup is None else self._features(lookup) for lookup in wanted]
 
     def _features(self, lookup: Lookup) -> Features:
         return self.stored.get((lookup.view.name, lookup.entity), defaults_of(lookup.view))
+
+
+@dataclass(slots=True)
+class FakeTelemetry:
+    """Telemetry that remembers which calls are under way, and what the others ended with.
+
+    Attributes:
+        under_way: Calls that have begun and not ended.
+        ended: Path and code of each that has.
+    """
+
+    under_way: list[CallTrace] = field(default_factory=list)
+    ended: list[tuple[str, int]] = field(default_factory=list)
+
+    def begin(self, path: str, received: float, parent: str | None = None, state: str | None = None) -> CallTrace:
+        """Begins a call."""
+        trace = CallTrace(path, received)
+        trace.parent, trace.state = parent or "", state or ""
+        self.under_way.append(trace)
+        return trace
+
+    def end(self, trace: CallTrace, code: int = 0, error: BaseException | None = None) -> None:
+        """Ends one; each only once."""
+        self.under_way.remove(trace)
+        trace.code = code
+        trace.reason = getattr(error, "reason", "")
+        self.ended.append((trace.path, code))

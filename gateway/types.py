@@ -176,32 +176,6 @@ class Response(NamedTuple):
     failure: ModelFailed | None = None
 
 
-class Call(NamedTuple):
-    """One call as it came in.
-
-    Attributes:
-        message: Serialised request.
-        api_key: Key of the caller, if it sent one.
-        deadline: When the caller stops waiting, in seconds of the event loop's clock.
-        ends_on_failure: Whether a model's failure is to end the caller's stream.
-        priority: Class that the caller asks for; None for that of its tenant, which is the best that it can get.
-        certificate: What is said of the caller's certificate: true only if a trusted edge has written it.
-        authorization: The caller's `authorization`, such as `Bearer ` and a token, if it sent one.
-        path: `/package.Service/Method`.
-        rest: Whether it came over REST.
-    """
-
-    message: bytes
-    api_key: str | None
-    deadline: float | None
-    ends_on_failure: bool = False
-    priority: Priority | None = None
-    certificate: str | None = None
-    authorization: str | None = None
-    path: str = ""
-    rest: bool = False
-
-
 @dataclass(slots=True)
 class Timing:
     """How often something happened, and how long it took altogether."""

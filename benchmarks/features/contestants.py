@@ -18,13 +18,13 @@ from erpml.hub.v1.feature_store_service_pb2 import GetOnlineFeaturesRequest, Get
 from erpml.types.v1 import feature_view_pb2
 
 from benchmarks.features.rows import COLUMNS, DAY_MS
+from gateway.calls import Call
 from gateway.edge.feature_store.service import SERVICE, feature_endpoints
 from gateway.feature_views import FeatureView
 from gateway.features.opening import open_features
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
-from gateway.types import Call
 from tests.e2e.serving import COMMAND, add_tenant, wait_for
 
 FEAST = "feast[redis]==0.67.0"

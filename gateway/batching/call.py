@@ -4,7 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.types import Priority, Tensors, Terms
+from gateway.traces import UNTRACED, BatchTrace, CallTrace
+from gateway.types import ModelVersion, Priority, Tensors, Terms
+
+# Batches that are noted of one call, which may be tried apart.
+MOST_BATCHES = 16
 
 # What must be equal for calls to share a batch: the shapes of a row of each input, and the terms.
 Kind = tuple[tuple[tuple[int, ...], ...], Terms]
@@ -24,6 +28,7 @@ class WaitingCall:
         size: Bytes of its tensors.
         kind: What it must have in common with others of its batch.
         owner: The tenant that it is counted for: who asks.
+        trace: Where its way is noted.
         place: Sorts it within its line.
         waits: Whether it stands in a line.
         batch: The batch that it left with.
@@ -38,6 +43,7 @@ class WaitingCall:
     size: int
     kind: Kind
     owner: str
+    trace: CallTrace = UNTRACED
     place: tuple[float, int] = (0.0, 0)
     waits: bool = False
     batch: "Batch | None" = None
@@ -69,3 +75,17 @@ def latest_deadline(calls: Sequence[WaitingCall]) -> float | None:
     """Returns when the last of some callers stops waiting; None when one waits for ever."""
     deadlines = [call.deadline for call in calls]
     return None if None in deadlines else max(deadlines)  # type: ignore[type-var] # there is no None among them
+
+
+def board(version: ModelVersion, calls: Sequence[WaitingCall], *, again: bool = False) -> BatchTrace:
+    """Notes that calls leave as a batch; `again` if they have been part of another."""
+    batch, rows = BatchTrace(version, len(calls)), 0
+    for call in calls:
+        trace = call.trace
+        trace.batches = (*trace.batches[1 - MOST_BATCHES :], batch) if again else (batch,)
+        trace.position = rows
+        rows += call.inputs.rows
+        if trace.chosen:
+            batch.chosen = True
+    batch.rows = rows
+    return batch

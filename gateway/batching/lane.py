@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from time import perf_counter
+from typing import Any
 
 from gateway.batching.admission import MARGIN_SHARE, Admission, LaneLimits
-from gateway.batching.call import Batch, WaitingCall, latest_deadline
+from gateway.batching.call import Batch, WaitingCall, board, latest_deadline
 from gateway.batching.conduct import Conduct, conduct_of
 from gateway.batching.counts import Counts
 from gateway.batching.pace import Pace
@@ -16,6 +17,7 @@ from gateway.batching.waiting import WaitingCalls
 from gateway.errors import DeadlineExceeded, GatewayError, ModelFailed, Overloaded, Unavailable
 from gateway.interfaces import Backend
 from gateway.tensors import merge, split, wanted
+from gateway.traces import UNTRACED, BatchTrace, CallTrace
 from gateway.types import ModelVersion, Priority, Tensors
 
 # Turns of the event loop without a new call before a batch leaves. With 64 callers of a 200-tree model behind grpcio,
@@ -65,7 +67,14 @@ class Lane:
         self._hurried_until = 0.0
         self._batches: set[asyncio.Task[None]] = set()
 
-    def submit(self, inputs: Tensors, deadline: float | None, tenant: str, priority: Priority) -> WaitingCall:
+    def submit(
+        self,
+        inputs: Tensors,
+        deadline: float | None,
+        tenant: str,
+        priority: Priority,
+        trace: CallTrace = UNTRACED,
+    ) -> WaitingCall:
         """Puts a call in the lane; its future gets its outputs or its error.
 
         Raises:
@@ -81,7 +90,7 @@ class Lane:
             self._admission.recall(line, priority, deadline, inputs.rows, now)
             size, kind = sum(map(len, inputs.data)), (inputs.shapes, inputs.terms)
             outputs = loop.create_future()
-            call = WaitingCall(inputs, deadline, line, priority, perf_counter(), outputs, size, kind, tenant)
+            call = WaitingCall(inputs, deadline, line, priority, perf_counter(), outputs, size, kind, tenant, trace)
             self._admission.check(call, now)
         except Overloaded:
             self.counts.refuse(tenant)
@@ -116,6 +125,20 @@ class Lane:
             await asyncio.sleep(0)
             if self._batches:
                 await asyncio.wait(self._batches)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Says how it is now, ready for JSON."""
+        total = self.counts.total
+        told = {name: getattr(total, name) for name in ("rows", "refused", "expired", "cancelled", "retried")}
+        return {
+            "model": self._version.model,
+            "version": self._version.number,
+            "waiting_rows": self._waiting.rows,
+            "under_way": self._slots.taken,
+            "slots": self._slots.limit,
+            "batches": total.computed.count,
+            **told,
+        }
 
     @property
     def _alone(self) -> bool:
@@ -168,7 +191,8 @@ class Lane:
         self._alone_in_a_row = self._alone_in_a_row + 1 if len(batch.calls) == 1 else 0
         for call in batch.calls:
             call.batch = batch
-        batch.task = asyncio.create_task(self._answer(batch.calls, found_idle=found_idle))
+        trace = board(self._version, batch.calls)
+        batch.task = asyncio.create_task(self._answer(batch.calls, trace, found_idle=found_idle))
         self._batches.add(batch.task)
         batch.task.add_done_callback(partial(self._end, batch, self._expire_in_time(batch)))
 
@@ -201,12 +225,14 @@ class Lane:
         if batch.task is not None and batch.abandoned:
             asyncio.get_running_loop().call_later(ABANDONED_SECONDS, batch.task.cancel)
 
-    async def _answer(self, calls: Sequence[WaitingCall], *, found_idle: bool = False, again: bool = False) -> None:
+    async def _answer(
+        self, calls: Sequence[WaitingCall], trace: BatchTrace, *, found_idle: bool = False, again: bool = False
+    ) -> None:
         """Answers calls together; if the model fails, each half of them, so that in the end only the culprit fails."""
-        started = perf_counter()
         try:
-            answers = await self._infer(calls, found_idle=found_idle)
+            answers = await self._infer(calls, trace, found_idle=found_idle)
         except ModelFailed as error:
+            trace.fail(error)
             if len(calls) == 1:
                 self._fail(calls, error)
             else:
@@ -216,9 +242,10 @@ class Lane:
                 await self._answer_awaited(calls[len(calls) // 2 :])
             return
         except Exception as error:  # noqa: BLE001 - whatever the backend raises is these calls' answer
+            trace.fail(error)
             self._fail(calls, error)
             return
-        self.counts.succeed(calls, started, perf_counter())
+        self.counts.succeed(calls, trace.started, perf_counter())
         for call, outputs in zip(calls, answers, strict=True):
             if not call.outputs.done():
                 call.outputs.set_result(outputs)
@@ -229,9 +256,9 @@ class Lane:
         self._expire([call for call in calls if call.is_late(now)])
         awaited = [call for call in calls if not call.outputs.done()]
         if awaited:
-            await self._answer(awaited, again=True)
+            await self._answer(awaited, board(self._version, awaited, again=True), again=True)
 
-    async def _infer(self, calls: Sequence[WaitingCall], *, found_idle: bool) -> list[Tensors]:
+    async def _infer(self, calls: Sequence[WaitingCall], trace: BatchTrace, *, found_idle: bool) -> list[Tensors]:
         """Sends calls to the backend as one batch, and cuts its answer.
 
         Raises:
@@ -240,11 +267,12 @@ class Lane:
         inputs = merge([call.inputs for call in calls])
         self.counts.send(calls, time.time())
         started = perf_counter()
-        outputs = await self._backend.infer(self._version, inputs, latest_deadline(calls))
+        outputs = await self._backend.infer(self._version, inputs, latest_deadline(calls), trace=trace)
+        trace.ended = perf_counter()
         if outputs.rows != inputs.rows:
             problem = f"answered {outputs.rows} rows to {inputs.rows}"
             raise ModelFailed(self._version.model, self._version.number, problem)
-        seconds = perf_counter() - started
+        seconds = trace.ended - started
         self.counts.compute(calls, inputs.rows, seconds)
         places, calls_wait = self._backend.places(self._version), bool(self._waiting)
         self._slots.observe(inputs.rows, seconds, places, found_idle=found_idle, calls_wait=calls_wait)

@@ -1,12 +1,14 @@
 """A backend that merges calls for another backend: one lane per model version."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
 
 from gateway.batching.admission import LaneLimits
 from gateway.batching.lane import Lane
 from gateway.errors import Unavailable
 from gateway.interfaces import Backend
+from gateway.traces import UNTRACED, CallTrace
 from gateway.types import ModelVersion, Priority, Response, Statistics, Tensors
 
 
@@ -69,13 +71,15 @@ class Lanes:
         lane = self._lanes.get(version)
         return lane.counts.of(tenant) if lane else Statistics()
 
-    async def infer(
+    async def infer(  # noqa: PLR0913 - what a call is
         self,
         version: ModelVersion,
         inputs: Tensors,
         deadline: float | None,
         tenant: str = "",
         priority: Priority = Priority.NORMAL,
+        *,
+        trace: CallTrace = UNTRACED,
     ) -> Tensors:
         """Answers a call, together with those that wait beside it.
 
@@ -92,12 +96,17 @@ class Lanes:
                 f"'{version.model}' version {version.number} was just replaced; send the call again",
                 model=version.model,
             )
-        call = lane.submit(inputs, deadline, tenant, priority)
+        call = lane.submit(inputs, deadline, tenant, priority, trace)
         try:
             return await call.outputs
         except asyncio.CancelledError:
             lane.leave(call)
             raise
+
+    def describe(self) -> Mapping[str, Any]:
+        """Says how nodes and lanes are now, ready for JSON; lanes that nobody has called are left out."""
+        lanes = [lane.describe() for lane in self._lanes.values() if lane.counts.total.last_call]
+        return {**self._backend.describe(), "lanes": lanes}
 
     async def close(self) -> None:
         """Closes the backend."""

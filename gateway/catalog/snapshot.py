@@ -24,12 +24,14 @@ class Snapshot:
         models: Live models by name.
         views: Declared feature views by name.
         faults: Why others stayed as they were, or are left out, by what they are.
+        created_ns: When it was written, in nanoseconds since 1970; 0 if it does not say.
     """
 
     generation: int = 0
     models: Mapping[str, Model] = field(default_factory=dict)
     views: Mapping[str, FeatureView] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
+    created_ns: int = field(default=0, compare=False)
 
     def versions(self) -> set[ModelVersion]:
         """Returns every live version of every model."""
@@ -51,7 +53,8 @@ def read_snapshot(edition: Edition, previous: Snapshot) -> Snapshot:
     models = [read_model(model, previous.models.get(model.name)) for model in message.models]
     faults = dict[str, str]()
     views = read_views(message.feature_views, previous.views, faults)
-    return Snapshot(message.generation, {model.name: model for model in models}, views, faults)
+    created_ns = message.created_at.ToNanoseconds()
+    return Snapshot(message.generation, {model.name: model for model in models}, views, faults, created_ns)
 
 
 def read_views(

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from gateway.calls import Call
 from gateway.edge.calls import Sender, read_sender
 from gateway.edge.status import wire_status
 from gateway.edge.tls import certificate_of
 from gateway.errors import GatewayError
 from gateway.interfaces import Admission, Tenant
-from gateway.types import Call
 
 
 def sender_of(context: Any, *, certified: bool) -> Sender:

@@ -8,18 +8,21 @@ from typing import Any, NamedTuple, TypeVar
 
 import structlog
 
+from gateway.calls import Call
 from gateway.edge.endpoints import Table
 from gateway.edge.status import WireStatus, wire_status
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidRequest, Overloaded, Unimplemented
 from gateway.interfaces import Endpoint, StreamEndpoint
-from gateway.types import PRIORITIES, Call, Priority
+from gateway.traces import CallTrace, identify
+from gateway.types import PRIORITIES, Priority
 
 API_KEY, PRIORITY, CERTIFICATE = "x-api-key", "x-priority", "x-forwarded-client-cert"
 AUTHORIZATION = "authorization"
 
 # Envoy's transcoder says here what a REST call was; a caller that says it itself has fewer rights for that.
 ORIGINAL_PATH = "x-envoy-original-path"
-LOOKED_AT = frozenset({API_KEY, PRIORITY, CERTIFICATE, AUTHORIZATION, ORIGINAL_PATH})
+PARENT, STATE = "traceparent", "tracestate"
+LOOKED_AT = frozenset({API_KEY, PRIORITY, CERTIFICATE, AUTHORIZATION, ORIGINAL_PATH, PARENT, STATE})
 FAILURE_ENDS = "triton_grpc_error"
 MOST_IN_FLIGHT = 16_384
 RETRY_AFTER_MS = 200
@@ -92,6 +95,8 @@ class Sender(NamedTuple):
         certificate: What is said of its certificate, by the edge or by itself.
         authorization: Its `authorization`, if it sent one.
         rest: Whether the call came over REST.
+        parent: Its `traceparent`, if it sent one.
+        state: Its `tracestate`, if it sent one.
     """
 
     api_key: str | None = None
@@ -99,6 +104,8 @@ class Sender(NamedTuple):
     certificate: str | None = None
     authorization: str | None = None
     rest: bool = False
+    parent: str | None = None
+    state: str | None = None
 
 
 def read_sender(metadata: Iterable[tuple[str, Any]]) -> Sender:
@@ -110,14 +117,14 @@ def read_sender(metadata: Iterable[tuple[str, Any]]) -> Sender:
     if len(found) == 1 and API_KEY in found:
         return Sender(found[API_KEY])
     key, asked, certificate, authorization = map(found.get, (API_KEY, PRIORITY, CERTIFICATE, AUTHORIZATION))
-    return Sender(key, asked, certificate, authorization, ORIGINAL_PATH in found)
+    return Sender(key, asked, certificate, authorization, ORIGINAL_PATH in found, found.get(PARENT), found.get(STATE))
 
 
-def read_call(path: str, message: bytes, sender: Sender, remaining: float | None, now: float) -> Call:
+def read_call(trace: CallTrace, message: bytes, sender: Sender, remaining: float | None, now: float) -> Call:
     """Takes what the stages need of a call.
 
     Args:
-        path: `/package.Service/Method`.
+        trace: Where its way is noted.
         message: The request.
         sender: Who sent it.
         remaining: Seconds until the caller stops waiting, or None.
@@ -129,10 +136,12 @@ def read_call(path: str, message: bytes, sender: Sender, remaining: float | None
     """
     if remaining is not None and remaining <= 0:
         raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline had passed when the call arrived; allow more time")
-    api_key, asked, certificate, authorization, rest = sender
+    api_key, asked, certificate, authorization, rest, _, _ = sender
     priority = None if asked is None else read_priority(asked)
     deadline = None if remaining is None else now + remaining
-    return Call(message, api_key, deadline, False, priority, certificate, authorization, path, rest)  # noqa: FBT003 - its fields in order, half the time
+    trace.deadline = deadline
+    path = trace.path
+    return Call(message, api_key, deadline, False, priority, certificate, authorization, path, rest, trace)  # noqa: FBT003 - its fields in order, half the time
 
 
 def read_priority(name: str) -> Priority:
@@ -172,18 +181,22 @@ def no_bytes(answer: object) -> TypeError:
     return TypeError(f"an answer is bytes, not {type(answer).__name__}")
 
 
-def tell(path: str, error: BaseException) -> WireStatus:
-    """Returns the status of a call that fails; one that cannot be written, half a character say, is unexpected."""
+def tell(trace: CallTrace, error: BaseException) -> tuple[GatewayError, WireStatus]:
+    """Returns what a call that fails is told, and its status; one that cannot be written is unexpected."""
     try:
-        return wire_status(refusal_of(path, error))
-    except Exception as fault:  # noqa: BLE001 - whatever it is, the call is to be answered
-        return wire_status(refusal_of(path, fault))
+        told = refusal_of(trace, error)
+        return told, wire_status(told)
+    except Exception as fault:  # noqa: BLE001 - half a character, say; whatever it is, the call is to be answered
+        told = refusal_of(trace, fault)
+        return told, wire_status(told)
 
 
-def refusal_of(path: str, error: BaseException) -> GatewayError:
+def refusal_of(trace: CallTrace, error: BaseException) -> GatewayError:
     """Returns what the caller is told: an expected error as it is, of any other only where to find it in the log."""
     if isinstance(error, GatewayError):
         return error
     incident = token_hex(4)
-    log.error("unexpected error", method=path, incident=incident, exc_info=error)
+    identify(trace)
+    told = {"trace_id": f"{trace.trace_id:032x}", "span_id": f"{trace.span_id:016x}"}
+    log.error("unexpected error", method=trace.path, incident=incident, tenant=trace.tenant, **told, exc_info=error)
     return GatewayError("INTERNAL", f"the gateway failed; its log has incident {incident}", incident=incident)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from functools import partial
 
+from gateway.calls import Call
 from gateway.edge.kserve.service import kserve_endpoints
 from gateway.errors import ContractError, Unavailable
 from gateway.interfaces import Endpoint, Method, StreamEndpoint
 from gateway.pipeline import Pipeline
-from gateway.types import Call
 
 Table = Mapping[str, Endpoint | StreamEndpoint]
 

@@ -5,19 +5,21 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import grpc
 
 from gateway.addresses import UNIX, clear_socket, in_use, parse_address
+from gateway.calls import Call
 from gateway.edge.callers import sender_of
-from gateway.edge.calls import FAILURE_ENDS, Traffic, find, no_bytes, read_call, tell
+from gateway.edge.calls import FAILURE_ENDS, Sender, Traffic, find, no_bytes, read_call, tell
 from gateway.edge.endpoints import Table
-from gateway.edge.status import wire_status
+from gateway.edge.status import code_of_leaving, number_of
 from gateway.edge.tls import KEY, Tls
 from gateway.errors import ConfigurationError, GatewayError, InvalidRequest
-from gateway.interfaces import Endpoint, StreamEndpoint
-from gateway.types import Call
+from gateway.interfaces import Endpoint, StreamEndpoint, Telemetry
+from gateway.traces import CallTrace
 
 MOST_PENDING = 100_000
 
@@ -30,6 +32,7 @@ class GrpcioListener:
         table: Returns the live table.
         services: Add further servicers, such as health and reflection, to the server.
         max_message_bytes: Largest message accepted; larger ones are refused from their header alone.
+        telemetry: Knows what becomes of calls.
         traffic: Counts the calls under way, and says how many may be.
         own_socket: A unix socket to listen on too, for workers that share the port of `address`: there this one alone
             is reached.
@@ -43,6 +46,7 @@ class GrpcioListener:
         table: Callable[[], Table],
         services: Callable[[grpc.aio.Server], None],
         max_message_bytes: int,
+        telemetry: Telemetry,
         traffic: Traffic | None = None,
         own_socket: Path | None = None,
         *,
@@ -64,7 +68,7 @@ class GrpcioListener:
         services(self._server)
         self._traffic = traffic or Traffic()
         certified = tls is not None and tls.client_ca is not None
-        self._server.add_generic_rpc_handlers((TableHandler(table, self._traffic, certified=certified),))
+        self._server.add_generic_rpc_handlers((TableHandler(table, self._traffic, telemetry, certified=certified),))
 
     async def start(self) -> str:
         """Starts to listen; returns the bound address.
@@ -112,12 +116,14 @@ class TableHandler(grpc.GenericRpcHandler):
     Args:
         table: Returns the live table.
         traffic: Counts the calls.
+        telemetry: Knows what becomes of them.
         certified: Whether a call has the certificate of its connection, rather than what its metadata say.
     """
 
-    def __init__(self, table: Callable[[], Table], traffic: Traffic, *, certified: bool) -> None:
+    def __init__(self, table: Callable[[], Table], traffic: Traffic, telemetry: Telemetry, *, certified: bool) -> None:
         self._table = table
         self._traffic = traffic
+        self._telemetry = telemetry
         self._certified = certified
 
     def service(self, handler_call_details: Any) -> Any:
@@ -131,33 +137,54 @@ class TableHandler(grpc.GenericRpcHandler):
 
     async def _answer(self, path: str, messages: AsyncIterator[bytes], context: Any) -> bytes:  # noqa: ARG002 - read by hand
         """Answers a call once its message is here; the table is looked at now, since it may have been replaced."""
+        received = perf_counter()
         message = await context.read()
+        sender = sender_of(context, certified=self._certified)
+        trace = self._begin(path, sender, received)
         try:
             self._traffic.enter()
         except GatewayError as error:
-            return bytes(await context.abort(*wire_status(error)))
+            return bytes(await self._abort(trace, context, error))
         try:
-            call = take_call(path, message, context, certified=self._certified)
+            call = take_call(trace, message, sender, context.time_remaining())
             answer = await find(self._table(), path, Endpoint).answer(call)
             if isinstance(answer, bytes):
+                self._telemetry.end(trace)
                 return answer
-            status = tell(path, no_bytes(answer))
+            fault: BaseException = no_bytes(answer)
         except (Exception, asyncio.CancelledError) as error:  # whatever it is, the caller is told what it should be
             if is_gone(error):
+                self._telemetry.end(trace, code_of_leaving(trace.received, trace.deadline))
                 raise
-            status = tell(path, error)
+            fault = error
         finally:
             self._traffic.leave()
-        return bytes(await context.abort(*status))
+        return bytes(await self._abort(trace, context, fault))
+
+    def _begin(self, path: str, sender: Sender, received: float) -> CallTrace:
+        """Begins to note a call, or a stream that is refused."""
+        return self._telemetry.begin(path, received, sender.parent, sender.state)
+
+    async def _abort(self, trace: CallTrace, context: Any, error: BaseException) -> Any:
+        """Ends a call with its error."""
+        told, status = tell(trace, error)
+        self._telemetry.end(trace, number_of(status[0]), told)
+        return await context.abort(*status)
 
     async def _stream(self, path: str, messages: AsyncIterator[bytes], context: Any) -> None:
-        """Answers a stream; where the table is replaced, the new one's endpoint takes over with the next message."""
+        """Answers a stream; where the table is replaced, the new one's endpoint takes over with the next message.
+
+        Its requests are counted one by one where they are answered; the stream itself is if it is refused.
+        """
+        received, sender = perf_counter(), sender_of(context, certified=self._certified)
         try:
             self._traffic.enter()
         except GatewayError as error:
-            await context.abort(*wire_status(error))
+            await self._abort(self._begin(path, sender, received), context, error)
         try:
-            call = take_call(path, b"", context, certified=self._certified)
+            trace = CallTrace(path, received)
+            trace.parent, trace.state = sender.parent or "", sender.state or ""
+            call = take_call(trace, b"", sender, context.time_remaining())
             call = call._replace(ends_on_failure=(FAILURE_ENDS, "true") in metadata_of(context))
             source = Messages(messages, self._table)
             while not source.ended:
@@ -168,12 +195,12 @@ class TableHandler(grpc.GenericRpcHandler):
         except (Exception, asyncio.CancelledError) as error:  # as above
             if is_gone(error):
                 raise
-            status = tell(path, error)
+            fault = error
         else:
             return
         finally:
             self._traffic.leave()
-        await context.abort(*status)
+        await self._abort(self._begin(path, sender, received), context, fault)
 
 
 class Messages:
@@ -208,14 +235,14 @@ def metadata_of(context: Any) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in context.invocation_metadata()]
 
 
-def take_call(path: str, message: Any, context: Any, *, certified: bool) -> Call:
+def take_call(trace: CallTrace, message: Any, sender: Sender, remaining: float | None) -> Call:
     """Takes what the stages need from a grpcio call.
 
     Args:
-        path: `/package.Service/Method`.
+        trace: Where its way is noted.
         message: The request.
-        context: The call.
-        certified: Whether its certificate is that of its connection, rather than what its metadata say.
+        sender: Who sent it.
+        remaining: Seconds until the caller stops waiting, or None.
 
     Raises:
         InvalidRequest: The caller sent no message.
@@ -224,7 +251,7 @@ def take_call(path: str, message: Any, context: Any, *, certified: bool) -> Call
     if message is grpc.aio.EOF:
         raise InvalidRequest("MALFORMED_MESSAGE", "the call ended without a message; send one, which may be empty")
     now = asyncio.get_running_loop().time()
-    return read_call(path, message, sender_of(context, certified=certified), context.time_remaining(), now)
+    return read_call(trace, message, sender, remaining, now)
 
 
 def is_gone(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from time import monotonic
 
 import grpc
 from google.protobuf import any_pb2
@@ -24,6 +25,9 @@ from gateway.errors import (
 )
 
 WireStatus = tuple[grpc.StatusCode, str, tuple[tuple[str, bytes]]]
+
+# Callers round the time that they tell up, to two or three digits, and stop waiting without having rounded.
+ROUNDING, LEAST_ROUNDING_SECONDS = 0.02, 0.01
 
 DOMAIN = "gapura"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -118,3 +122,20 @@ def details_of(error: GatewayError) -> Iterator[Message]:
 def shorten(text: str, most: int = MOST_BYTES) -> str:
     """Cuts text that would not fit a status, by its bytes in UTF-8."""
     return text if len(text.encode()) <= most else text.encode()[:most].decode("utf-8", "ignore") + "..."
+
+
+def code_of_leaving(received: float, deadline: float | None) -> int:
+    """Returns the number of the code of a call whose caller has gone: it left, or its deadline had passed.
+
+    Args:
+        received: When the call came, in seconds of the event loop's clock.
+        deadline: When it would stop waiting, or None.
+    """
+    if deadline is None or monotonic() < deadline - max(LEAST_ROUNDING_SECONDS, ROUNDING * (deadline - received)):
+        return number_of(grpc.StatusCode.CANCELLED)
+    return number_of(grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+def number_of(code: grpc.StatusCode) -> int:
+    """Returns the number of a code on the wire."""
+    return int(code.value[0])

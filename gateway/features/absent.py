@@ -29,6 +29,9 @@ class NoFeatures:
         told = f"view '{view.name}' cannot be written: no store has its features; {SET}"
         raise Unavailable("FEATURES_UNAVAILABLE", told, view=view.name)
 
+    def describe(self) -> None:
+        """Says that there is no store."""
+
     def follow(self, views: Collection[FeatureView]) -> None:
         """Needs no views."""
 

@@ -1,7 +1,9 @@
 """What the reader of features has done: exact, read without stopping it."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.feature_views import FeatureStatus
 
@@ -29,3 +31,10 @@ class FeatureCounts:
     unread: int = 0
     corrupt: int = 0
     statuses: Counter[FeatureStatus] = field(default_factory=Counter)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Says them, ready for JSON; hits count as fresh, which they are."""
+        statuses = {status.name: count for status, count in self.statuses.items()}
+        statuses[FeatureStatus.FRESH.name] = self.statuses[FeatureStatus.FRESH] + self.hits
+        names = ("hits", "misses", "joined", "reads", "rows", "unread", "corrupt")
+        return {**{name: getattr(self, name) for name in names}, "statuses": statuses}

@@ -1,6 +1,7 @@
 """Opens stored features: those in a Redis, or none where there is no Redis."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gateway.feature_views import FeatureView, FreshRow
 from gateway.features.absent import NoFeatures
@@ -32,6 +33,10 @@ class StoredFeatures(Reader):
             Unavailable: The store does not answer; pushing again does no harm.
         """
         return await self._writer.push(view, rows)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Says what it has done since its start, ready for JSON."""
+        return self.counts.describe()
 
 
 def open_features(url: str | None, budget_seconds: float, copies: int, copy_seconds: float) -> FeatureStore:

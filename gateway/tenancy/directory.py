@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
-from time import monotonic
+from time import monotonic, perf_counter
+from typing import Any
 
+from gateway.calls import Call
 from gateway.errors import PermissionDenied, Unauthenticated
 from gateway.interfaces import Tenant
 from gateway.tenancy.certificates import names_of
@@ -16,7 +18,9 @@ from gateway.tenancy.policies import KeyEntry, Tenants
 from gateway.tenancy.quotas.accounts import Accounts
 from gateway.tenancy.tenant import Book, KnownTenant
 from gateway.tenancy.tokens import TokenVerifier
-from gateway.types import Call
+
+# Tenants that are described at once; most of ten thousand do nothing.
+MOST_DESCRIBED = 500
 
 HOW_TO_SEND = "send the tenant's key in the metadata `x-api-key`"
 BEARER = "bearer "
@@ -90,13 +94,23 @@ class Directory:
         tenant = None if call.authorization or call.certificate else self._lasting.get(call.api_key)
         if tenant is None:
             tenant = self.identify(call)
+        call.trace.tenant = tenant.name
         if call.path not in tenant.paths or call.rest or len(call.message) > tenant.most_bytes:
             tenant.check(call)
         if again:
             tenant.account.active += 1
         else:
             tenant.account.enter(monotonic())
+        call.trace.admitted = perf_counter()
         return tenant
+
+    def describe(self) -> list[Mapping[str, Any]]:
+        """Says what tenants use now, ready for JSON: those with calls under way, then others, up to a number."""
+        now = monotonic()
+        busy = sorted(self.tenants.values(), key=lambda tenant: -tenant.account.active)[:MOST_DESCRIBED]
+        return [
+            {"name": each.name, "priority": each.priority.name.lower(), **each.account.describe(now)} for each in busy
+        ]
 
     def identify(self, call: Call) -> KnownTenant:
         """Tells who calls: the tenant of the caller's certificate, its key and its bearer token, whichever it shows.

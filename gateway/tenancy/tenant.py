@@ -4,11 +4,12 @@ import sys
 from time import monotonic
 from typing import Protocol, Self
 
+from gateway.calls import Call
 from gateway.errors import InvalidRequest, PermissionDenied, TooLarge
 from gateway.tenancy.globs import Names
 from gateway.tenancy.policies import TenantPolicy
 from gateway.tenancy.quotas.account import Account
-from gateway.types import Call, Priority
+from gateway.types import Priority
 
 
 class Book(Protocol):

@@ -83,6 +83,10 @@ class UsageBook:
         self._late = [sheet for sheet in self._late if sheet.problem]
         self._tell(next((sheet.problem for sheet in (*self._late, self._sheet) if sheet.problem), ""))
 
+    def held_calls(self) -> int:
+        """Returns the calls that are in memory alone, since they cannot be written."""
+        return sum(sheet.held_calls() for sheet in (self._sheet, *self._late))
+
     def close(self) -> None:
         """Finishes the files of this process; the next charge would start another."""
         self.settle()

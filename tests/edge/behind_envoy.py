@@ -12,6 +12,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from gateway.edge.calls import Traffic
 from gateway.edge.endpoints import Table
 from gateway.edge.native.listener import NativeListener
+from gateway.interfaces import Telemetry
 
 MIB = 1024 * 1024
 
@@ -38,18 +39,19 @@ STREAMS = contract("test.Edge", "Stream")
 class EnvoyListener:
     """Takes what listeners take; its address is Envoy's."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a listener is made of
         self,
         address: str,  # noqa: ARG002 - it takes a free port
         table: Callable[[], Table],
         services: Callable[[grpc.aio.Server], None],
         max_message_bytes: int,
+        telemetry: Telemetry,
         traffic: Traffic | None = None,
     ) -> None:
         self._stack = ExitStack()
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-"))
         self._worker = f"unix:{folder}/worker"
-        self._native = NativeListener(self._worker, table, services, max_message_bytes, traffic)
+        self._native = NativeListener(self._worker, table, services, max_message_bytes, telemetry, traffic)
         self._message_mib = max_message_bytes // MIB
 
     async def start(self) -> str:

@@ -13,6 +13,7 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
+from gateway.calls import Call
 from gateway.edge.callers import Callers
 from gateway.edge.calls import Traffic
 from gateway.edge.endpoints import Table
@@ -24,7 +25,7 @@ from gateway.interfaces import Endpoint, Listener, StreamEndpoint
 from gateway.tenancy.directory import Directory, open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
-from gateway.types import Call
+from gateway.testing import FakeTelemetry
 from tests.edge.behind_envoy import EnvoyListener
 
 KINDS: dict[str, Callable[..., Listener]] = {"grpcio": GrpcioListener, "native": NativeListener}
@@ -55,6 +56,7 @@ class Edge:
         kind: Name of the listener.
         table: The live table; a test may replace it.
         traffic: Calls under way.
+        telemetry: What becomes of them.
         health: What health checks are told.
         listener: The listener.
         channel: To the listener.
@@ -68,6 +70,7 @@ class Edge:
 
     kind: str
     traffic: Traffic = field(default_factory=Traffic)
+    telemetry: FakeTelemetry = field(default_factory=FakeTelemetry)
     table: Table = field(default_factory=dict)
     health: Health = field(default_factory=lambda: Health(CALLERS))
     reflection: Reflection = field(default_factory=lambda: Reflection(CALLERS, (*ALWAYS, KSERVE_FILE)))
@@ -144,13 +147,16 @@ async def listening(
     edge.table = {**edge.table, **further}
     edge.reflection.report(descriptor_pool.Default(), ())
     await edge.health.report({"": True}, {})
-    listener = EDGES[kind](address, lambda: edge.table, edge.services, MOST_BYTES, edge.traffic, **options)
+    listener = EDGES[kind](
+        address, lambda: edge.table, edge.services, MOST_BYTES, edge.telemetry, edge.traffic, **options
+    )
     edge.listener, edge.address = listener, await listener.start()
     async with grpc.aio.insecure_channel(edge.address) as edge.channel:
         yield edge
     await listener.stop(0.1)
     await edge.until(lambda: tasks_of_calls() <= tasks)
     assert edge.traffic.active == 0
+    assert edge.telemetry.under_way == []
 
 
 def tasks_of_calls() -> set[asyncio.Task[Any]]:

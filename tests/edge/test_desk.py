@@ -8,13 +8,14 @@ from time import monotonic, sleep
 
 import pytest
 
+from gateway.calls import Call
 from gateway.edge.calls import Sender, Traffic
 from gateway.edge.endpoints import Table
 from gateway.edge.native.desk import CANCEL, MOST_A_TURN, Desk, Metadata
 from gateway.edge.native.unread import Event, Unread, UnreadCalls
 from gateway.errors import Overloaded
 from gateway.interfaces import Endpoint
-from gateway.types import Call
+from gateway.testing import FakeTelemetry
 
 PATH = "/a/B"
 
@@ -48,11 +49,12 @@ class Served:
 
     def __init__(self, most: int = 1000) -> None:
         self.front, self.traffic, self.open, self.begun = FakeFront(), Traffic(most), asyncio.Event(), 0
+        self.telemetry = FakeTelemetry()
         self.lane = asyncio.get_running_loop().create_future()
         self.shared = asyncio.get_running_loop().create_future()
         self.calls: list[Call] = []
         table: Table = {PATH: Endpoint(PATH, self._answer)}
-        self.desk = Desk(self.front, [PATH], lambda: table, self.traffic, 100)
+        self.desk = Desk(self.front, [PATH], lambda: table, self.traffic, 100, self.telemetry)
 
     async def take(self, *events: Event, seconds_ago: float = 0.0) -> None:
         """Hands a burst over as the loop does, in a turn of its own."""

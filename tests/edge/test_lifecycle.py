@@ -80,7 +80,7 @@ async def test_a_socket_that_a_killed_process_left_is_taken_and_removed_at_the_e
 async def test_a_socket_that_somebody_listens_on_is_not_taken(kind: str, folder: str) -> None:
     async with listening(kind, f"unix:{folder}/s") as edge:
         with pytest.raises(ConfigurationError, match="in use"):
-            await KINDS[kind](edge.address, dict, edge.services, 1).start()
+            await KINDS[kind](edge.address, dict, edge.services, 1, NoTelemetry()).start()
         assert await edge.unary(ECHO, b"x") == b"x"
 
 
@@ -95,7 +95,7 @@ async def test_a_file_that_is_no_socket_is_left_alone(kind: str, folder: str) ->
 async def test_a_port_that_is_in_use_is_named(kind: str) -> None:
     async with listening(kind) as edge:
         with pytest.raises(ConfigurationError, match=f"{edge.address}.*in use"):
-            await KINDS[kind](edge.address, dict, edge.services, 1).start()
+            await KINDS[kind](edge.address, dict, edge.services, 1, NoTelemetry()).start()
 
 
 @pytest.mark.parametrize("address", ["", "9003", "unix:", "127.0.0.1:99999", "http://127.0.0.1:1", "unix-abstract:x"])

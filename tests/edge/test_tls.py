@@ -21,6 +21,7 @@ from structlog.testing import capture_logs
 from gateway.edge.grpcio import GrpcioListener
 from gateway.edge.tls import Tls, certificate_of, describe
 from gateway.errors import ConfigurationError
+from gateway.telemetry.off import NoTelemetry
 from gateway.tenancy.certificates import names_of
 from tests.edge.conftest import ECHO, STREAM, Edge, listening
 
@@ -345,4 +346,4 @@ def test_half_a_certificate_names_nobody(pem: bytes) -> None:
 
 async def start(tls: Tls) -> None:
     """Starts a listener that is not expected to."""
-    await GrpcioListener("127.0.0.1:0", dict, lambda _: None, 1, tls=tls).start()
+    await GrpcioListener("127.0.0.1:0", dict, lambda _: None, 1, NoTelemetry(), tls=tls).start()

@@ -8,9 +8,10 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from gateway.calls import Call
 from gateway.errors import InvalidFields, NotFound, Overloaded
 from gateway.interfaces import Endpoint
-from gateway.types import Call, Priority
+from gateway.types import Priority
 from tests.edge.conftest import BROKEN, ECHO, HELD, LARGE, MOST_BYTES, STREAM, Edge, listening
 
 # The front of `native` answers these itself; Envoy resets streams whose headers are too large.

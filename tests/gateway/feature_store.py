@@ -12,13 +12,13 @@ from erpml.types.v1 import feature_view_pb2
 from gapura_features.schema import FeatureType, Value, message_of
 from hypothesis import strategies as st
 
+from gateway.calls import Call
 from gateway.edge.feature_store.service import SERVICE, feature_endpoints
 from gateway.feature_views import Degrade, Features, FeatureStatus, FeatureView
 from gateway.tenancy.directory import Directory, open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 from gateway.testing import FakeFeatures
-from gateway.types import Call
 
 HOUR_MS = 3_600_000
 ALL = {"feature_views": ["*"], "feature_pushes": ["*"]}

@@ -3,6 +3,7 @@
 import pytest
 from tritonclient.grpc import service_pb2
 
+from gateway.calls import Call
 from gateway.contracts.compilation import compile_methods
 from gateway.contracts.descriptors import link
 from gateway.edge.endpoints import Table, build_table
@@ -12,11 +13,11 @@ from gateway.errors import InvalidRequest, PermissionDenied, Unauthenticated, Un
 from gateway.interfaces import Endpoint
 from gateway.pipeline import Pipeline
 from gateway.routing import Routes
+from gateway.telemetry.off import NoTelemetry
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 from gateway.testing import FakeFeatures, FakeLanes
-from gateway.types import Call
 from tests.gateway.models import live, version
 
 LISTINGS = (
@@ -33,7 +34,8 @@ def silent_endpoint(path: str) -> Endpoint:
         for name, (_, hashed) in KEYS.items()
     ]
     compiled = compile_methods(link({}).methods, {}, {}, {}, status_of)
-    pipeline = Pipeline(open_directory(Tenants(tenants=tuple(policies))), Routes({}), FakeFeatures(), FakeLanes())
+    directory = open_directory(Tenants(tenants=tuple(policies)))
+    pipeline = Pipeline(directory, Routes({}), FakeFeatures(), FakeLanes(), NoTelemetry())
     endpoint = build_table(pipeline, compiled.methods, compiled.refused, ready=True)[path]
     assert isinstance(endpoint, Endpoint)
     return endpoint
@@ -57,7 +59,7 @@ async def test_only_operators_reach_the_servers() -> None:
         for name, (_, hashed) in keys.items()
     ]
     table = build_table(
-        Pipeline(open_directory(Tenants(tenants=tuple(policies))), Routes({}), FakeFeatures(), backend),
+        Pipeline(open_directory(Tenants(tenants=tuple(policies))), Routes({}), FakeFeatures(), backend, NoTelemetry()),
         {},
         {},
         ready=True,
@@ -77,9 +79,8 @@ async def test_a_tenant_sees_only_its_own_models_in_the_index_and_in_statistics(
     backend.loaded |= {own, foreign}
     policy = TenantPolicy(name="team3", models=("team3_*",), keys=(KeyEntry.of(hashed),))
     routes = Routes({each.model: live(each) for each in (own, foreign)})
-    table = build_table(
-        Pipeline(open_directory(Tenants(tenants=(policy,))), routes, FakeFeatures(), backend), {}, {}, ready=True
-    )
+    directory = open_directory(Tenants(tenants=(policy,)))
+    table = build_table(Pipeline(directory, routes, FakeFeatures(), backend, NoTelemetry()), {}, {}, ready=True)
     for method, kind, field in LISTINGS:
         endpoint = table[f"/inference.GRPCInferenceService/{method}"]
         assert isinstance(endpoint, Endpoint)
@@ -91,9 +92,9 @@ def operators_table(backend: FakeLanes, *models: str) -> tuple[str, Table]:
     """Returns the key of an operator for some models, and the endpoints."""
     key, hashed = new_key()
     policy = TenantPolicy(name="operators", models=models, operator=True, keys=(KeyEntry.of(hashed),))
-    return key, build_table(
-        Pipeline(open_directory(Tenants(tenants=(policy,))), Routes({}), FakeFeatures(), backend), {}, {}, ready=True
-    )
+    directory = open_directory(Tenants(tenants=(policy,)))
+    pipeline = Pipeline(directory, Routes({}), FakeFeatures(), backend, NoTelemetry())
+    return key, build_table(pipeline, {}, {}, ready=True)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

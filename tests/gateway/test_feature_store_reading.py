@@ -8,11 +8,11 @@ from gapura_features.schema import FeatureType, Value
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.calls import Call
 from gateway.edge.feature_store.service import MOST_CHOICES, OfferedView
 from gateway.edge.feature_store.vectors import Vectors
 from gateway.errors import InvalidFields, InvalidRequest, NotFound, Overloaded, PermissionDenied, Unavailable
 from gateway.feature_views import Features, FeatureStatus
-from gateway.types import Call
 from tests.gateway.feature_store import COLUMNS, NULLS, ROW, ROWS, Charged, Service, fresh, same, values_of, view
 
 FLOATS = {"a": FeatureType.FLOAT32, "b": FeatureType.FLOAT32}

@@ -12,6 +12,7 @@ from gateway.errors import CatalogError, ContractError
 from gateway.features.absent import NoFeatures
 from gateway.generations import Generations
 from gateway.routing import Routes
+from gateway.telemetry.off import NoTelemetry
 from gateway.testing import FakeLanes
 from gateway.types import ModelVersion, Tensors
 from tests.gateway.contract_source import SCORE, compile_contract, fed, service
@@ -46,7 +47,8 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.catalog, self.contracts, self.backend = folder / "catalog.binpb", folder / "contracts", Picky()
         self.contracts.mkdir()
-        self.generations = Generations(Catalogs(self.catalog), self.contracts, self.backend, NoFeatures())
+        features, telemetry = NoFeatures(), NoTelemetry()
+        self.generations = Generations(Catalogs(self.catalog), self.contracts, self.backend, features, telemetry)
 
     def write(self, generation: int, *numbers: int) -> None:
         """Writes a catalog whose model has these versions, the last of them champion."""

@@ -7,10 +7,11 @@ import grpc
 import pytest
 import structlog
 
+from gateway.calls import Call
 from gateway.edge.grpcio import GrpcioListener
 from gateway.interfaces import Endpoint
 from gateway.logs import configure_logs
-from gateway.types import Call
+from gateway.telemetry.off import NoTelemetry
 
 
 async def fail(call: Call) -> bytes:  # noqa: ARG001 - an endpoint takes the call
@@ -25,7 +26,7 @@ async def test_a_fault_is_logged_without_the_call_that_met_it(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     configure_logs("info")
     table = {"/s/m": Endpoint("/s/m", fail)}
-    listener = GrpcioListener("127.0.0.1:0", lambda: table, lambda _: None, 2**20)
+    listener = GrpcioListener("127.0.0.1:0", lambda: table, lambda _: None, 2**20, NoTelemetry())
     async with grpc.aio.insecure_channel(await listener.start()) as channel:
         method: Any = channel.unary_unary("/s/m")
         with pytest.raises(grpc.aio.AioRpcError, match="incident") as refused:

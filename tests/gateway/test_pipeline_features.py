@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.calls import Call
 from gateway.edge.status import wire_status
 from gateway.errors import InvalidFields, PermissionDenied, Unavailable
 from gateway.feature_views import Degrade, FeatureStatus
@@ -13,11 +14,12 @@ from gateway.features.absent import NoFeatures
 from gateway.interfaces import FeatureReader
 from gateway.pipeline import Pipeline
 from gateway.routing import Routes
+from gateway.telemetry.off import NoTelemetry
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 from gateway.testing import FakeFeatures, FakeLanes
-from gateway.types import Call, TensorSpec
+from gateway.types import TensorSpec
 from tests.gateway.contract_source import SCORE, compiled, fed
 from tests.gateway.feature_contract import BATCH, RISK, SINGLE, entity, features, lead, view
 from tests.gateway.models import live, version
@@ -43,7 +45,7 @@ class Here:
         found = compiled(folder, lead(FIELDS, SCORE), SERVED, STRICT if strict else SHOPS)
         self.methods: dict[str, Any] = {**found.methods}
         self.lanes = lanes
-        self.pipeline = Pipeline(tenants, Routes({SERVED.model: live(SERVED)}), reader, lanes)
+        self.pipeline = Pipeline(tenants, Routes({SERVED.model: live(SERVED)}), reader, lanes, NoTelemetry())
 
     def charge(self, tenant: str, model: str, rows: int, backend_seconds: float, feature_hits: int = 0) -> None:
         """Remembers how many stored rows an answered call of the tenant used."""

@@ -10,17 +10,19 @@ import grpc.aio
 import pytest
 from tritonclient.grpc import service_pb2
 
+from gateway.calls import Call
 from gateway.edge.endpoints import Table, build_table
 from gateway.edge.grpcio import GrpcioListener
 from gateway.edge.kserve.streams import MOST_IN_FLIGHT
 from gateway.interfaces import Endpoint, StreamEndpoint
 from gateway.pipeline import Pipeline
 from gateway.routing import Routes
+from gateway.telemetry.off import NoTelemetry
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 from gateway.testing import FakeFeatures, FakeLanes
-from gateway.types import Arm, Call, Model, TensorSpec
+from gateway.types import Arm, Model, TensorSpec
 from tests.gateway.models import version
 
 KEY, HASHED = new_key()
@@ -39,6 +41,7 @@ def table_of(backend: FakeLanes, *, tenant: bool = True) -> Table:
         Routes({SERVED.model: model}),
         FakeFeatures(),
         backend,
+        NoTelemetry(),
     )
     return build_table(pipeline, {}, {}, ready=True)
 
@@ -48,7 +51,7 @@ class Edge:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self.listener = GrpcioListener("127.0.0.1:0", lambda: self.table, lambda _: None, 1 << 20)
+        self.listener = GrpcioListener("127.0.0.1:0", lambda: self.table, lambda _: None, 1 << 20, NoTelemetry())
 
 
 @asynccontextmanager

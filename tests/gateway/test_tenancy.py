@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.calls import Call
 from gateway.errors import ConfigurationError, PermissionDenied, Unauthenticated
 from gateway.tenancy.changing import write_tenants
 from gateway.tenancy.directory import Directory, open_directory
 from gateway.tenancy.file import TenantsFile
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
-from gateway.types import Call
 
 
 def tenant(name: str, *models: str) -> tuple[str, TenantPolicy]:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from gateway.backends.log_settings import set_logs
 from gateway.backends.onnx.loading import Loaded, load_version
@@ -13,7 +14,11 @@ from gateway.backends.onnx.placing import Places
 from gateway.backends.operations import REFUSED, no_such_model, read_load, read_unload, unloaded
 from gateway.backends.traces import read_traces
 from gateway.errors import CatalogError, InvalidRequest
+from gateway.traces import BatchTrace
 from gateway.types import ModelVersion, Response, Tensors
+
+# What stands in the place of a node where there is none.
+EMBEDDED = "embedded"
 
 
 class OnnxBackend:
@@ -65,7 +70,14 @@ class OnnxBackend:
         """Returns how many batches can be computed side by side: one in each thread."""
         return self._threads
 
-    async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:  # noqa: ARG002 - a running session cannot be stopped
+    async def infer(
+        self,
+        version: ModelVersion,
+        inputs: Tensors,
+        deadline: float | None,  # noqa: ARG002 - a running session cannot be stopped
+        *,
+        trace: BatchTrace | None = None,
+    ) -> Tensors:
         """Runs one batch.
 
         Raises:
@@ -75,7 +87,10 @@ class OnnxBackend:
         loaded = self._loaded.get(version)
         if loaded is None or loaded.runner is None:
             raise unloaded(version.model)
-        return await self._places.run(loaded.runner, inputs)
+        if trace is None:
+            return await self._places.run(loaded.runner, inputs)
+        with trace.attempt(EMBEDDED):
+            return await self._places.run(loaded.runner, inputs)
 
     def streams(self, version: ModelVersion) -> bool:  # noqa: ARG002 - the same for all
         """Says that no version is decoupled: such a model is refused when it is loaded."""
@@ -96,6 +111,10 @@ class OnnxBackend:
             GatewayError: It cannot be done.
         """
         return await self._operations[operation](request)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Says that there are no nodes."""
+        return {"nodes": []}
 
     async def close(self) -> None:
         """Ends the threads; batches under way finish."""

@@ -25,6 +25,7 @@ from gateway.backends.triton.sequences import Sequences
 from gateway.backends.triton.streaming import stream_from
 from gateway.backends.triton.wire import ResponseReader, encode_request
 from gateway.errors import CatalogError
+from gateway.traces import BatchTrace
 from gateway.traits import Traits, read_traits
 from gateway.types import ModelVersion, Placement, Response, Tensors
 
@@ -133,7 +134,9 @@ class TritonBackend:
         await self._start()
         return await self._operations.carry_out(operation, request)
 
-    async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
+    async def infer(
+        self, version: ModelVersion, inputs: Tensors, deadline: float | None, *, trace: BatchTrace | None = None
+    ) -> Tensors:
         """Sends a batch to a node, and to others if that one fails.
 
         Raises:
@@ -143,7 +146,8 @@ class TritonBackend:
         """
         if self._withdrawn(version):
             raise unloaded(version.model)
-        batch = Batch(version, partial(encode_request, version, inputs), inputs.rows, deadline)
+        noted = BatchTrace(version, 1) if trace is None else trace
+        batch = Batch(version, partial(encode_request, version, inputs), inputs.rows, deadline, noted)
         traits = self._traits.get(version)
         if traits is not None and traits.keeps_state:
             message = await self._sequences.infer(batch, inputs.terms.parameters)
@@ -164,6 +168,11 @@ class TritonBackend:
         if self._withdrawn(version):
             raise unloaded(version.model)
         return stream_from(self._pool, version, inputs, deadline)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Says how every version is on every node, ready for JSON."""
+        versions = self._pool.versions()
+        return {"nodes": [replica.describe() for version in versions for replica in self._pool.replicas(version)]}
 
     async def close(self) -> None:
         """Ends every connection."""

@@ -16,6 +16,7 @@ from gateway.backends.triton.node import Node
 from gateway.backends.triton.pool import Pool
 from gateway.backends.triton.replica import Replica
 from gateway.errors import GatewayError, InvalidRequest, ModelFailed, Unavailable
+from gateway.traces import BatchTrace, traceparent_of
 from gateway.types import ModelVersion
 
 MOST_TRIES = 4
@@ -37,12 +38,19 @@ class Batch:
         encode: Returns the serialised `inference.ModelInferRequest`, anew for every try.
         rows: Rows in it.
         deadline: When nobody awaits the answer any more, in seconds of the event loop's clock.
+        trace: Where attempts are noted.
     """
 
     version: ModelVersion
     encode: Callable[[], bytes]
     rows: int
     deadline: float | None
+    trace: BatchTrace
+
+    @property
+    def context(self) -> str:
+        """The `traceparent` of the batch, for a node that is to trace it too; empty for one that is not."""
+        return traceparent_of(self.trace) if self.trace.chosen else ""
 
 
 class Delivery:
@@ -89,14 +97,19 @@ class Delivery:
     def _try(self, replica: Replica) -> asyncio.Future[bytes]:
         """Tries one replica; its answer, or a fault that no other would mend, ends the delivery."""
         self._tried.append(replica.node)
-        started = monotonic()
-        answer = replica.node.begin(self._batch.encode(), self._batch.rows, self._timeout_seconds())
+        started, number, batch = monotonic(), self._batch.trace.send(replica.node.address), self._batch
+        answer = replica.node.begin(batch.encode(), batch.rows, self._timeout_seconds(), batch.context)
         self._tries.add(answer)
-        answer.add_done_callback(partial(self._take, replica, started, self._suspect_later(replica, started)))
+        answer.add_done_callback(partial(self._take, replica, started, number, self._suspect_later(replica, started)))
         return answer
 
     def _take(
-        self, replica: Replica, started: float, suspicion: asyncio.TimerHandle | None, answer: asyncio.Future[bytes]
+        self,
+        replica: Replica,
+        started: float,
+        number: int,
+        suspicion: asyncio.TimerHandle | None,
+        answer: asyncio.Future[bytes],
     ) -> None:
         """Takes what became of a try; whatever goes wrong with it that nobody foresaw is the answer."""
         self._tries.discard(answer)
@@ -104,13 +117,16 @@ class Delivery:
             suspicion.cancel()
         try:
             message = answer.result()
+            self._batch.trace.settle(number)
             self._pool.answered(replica, monotonic() - started)
             self._take_answer(message)
         except asyncio.CancelledError:
             return
         except NotTakenError:
+            self._batch.trace.settle(number, "not taken")
             self._try(replica)
         except NodeFault as fault:
+            self._batch.trace.settle(number, fault.details)
             self._pool.failed(replica, fault, started)
             self._take_fault(replica, fault)
         except Exception as error:  # noqa: BLE001 - a delivery has to end

@@ -50,12 +50,18 @@ class Node:
         self._large: Any = self._channel.stream_unary(f"{SERVICE}/ModelInfer")
         self._large_calls: set[Any] = set()
 
-    async def infer(self, request: bytes, rows: int, timeout_seconds: float | None) -> bytes:
+    async def infer(self, request: bytes, rows: int, timeout_seconds: float | None, context: str = "") -> bytes:
         """Sends a serialised `ModelInferRequest`; returns the serialised response.
 
         A large request takes grpcio's channel, where it holds up no other, and is let go of once it is sent: grpcio
         keeps that of a unary call until the answer is there, and that of a stream, which is the same on the wire, is
         ours.
+
+        Args:
+            request: The request.
+            rows: Its rows.
+            timeout_seconds: How long an answer is awaited.
+            context: Its `traceparent`, if the server is to trace it.
 
         Raises:
             NodeFault: There is none.
@@ -63,22 +69,25 @@ class Node:
         self.outstanding_rows += rows
         try:
             if len(request) < LARGE_BYTES:
-                return await self._answer_of(self._small.call(request, timeout_seconds))
-            call = self._large(once([request]), timeout=timeout_seconds)
+                return await self._answer_of(self._small.call(request, timeout_seconds, context))
+            metadata = (("traceparent", context),) if context else None
+            call = self._large(once([request]), timeout=timeout_seconds, metadata=metadata)
             del request
             return await self._answer_of_large(call)
         finally:
             self.outstanding_rows -= rows
 
-    def begin(self, request: bytes, rows: int, timeout_seconds: float | None) -> asyncio.Future[bytes]:
-        """Sends a serialised `ModelInferRequest`; returns what gets the serialised response.
+    def begin(
+        self, request: bytes, rows: int, timeout_seconds: float | None, context: str = ""
+    ) -> asyncio.Future[bytes]:
+        """Sends a serialised `ModelInferRequest`, as `infer`; returns what gets the serialised response.
 
         It fails with `NodeFault`, or with `NotTakenError` if the request may be sent again.
         """
         if len(request) >= LARGE_BYTES:
-            return asyncio.ensure_future(self.infer(request, rows, timeout_seconds))
+            return asyncio.ensure_future(self.infer(request, rows, timeout_seconds, context))
         self.outstanding_rows += rows
-        answer = self._small.begin(request, timeout_seconds)
+        answer = self._small.begin(request, timeout_seconds, context)
         answer.add_done_callback(partial(self._end, rows))
         return answer
 

@@ -1,11 +1,13 @@
 """What is known of one model version on one node: whether it is ready, how fast it is, whether it is ejected."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
 from statistics import median
 from time import monotonic
+from typing import Any
 
 from gateway.backends.triton.node import Node
 from gateway.types import ModelVersion
@@ -82,6 +84,20 @@ class Replica:
         """Returns the part of its load that it takes now, from 0 to 1: a replica that comes back starts slowly."""
         age = (monotonic() - self.ready_since) / SLOW_START_SECONDS
         return min(1.0, max(SLOW_START_SHARE, age))
+
+    def describe(self) -> Mapping[str, Any]:
+        """Says how it is now, ready for JSON."""
+        return {
+            "address": self.node.address,
+            "model": self.version.model,
+            "version": self.version.number,
+            "ready": self.ready,
+            "health": self.health.name.lower(),
+            "ejected": self.ejected_until is not None,
+            "outstanding_rows": self.node.outstanding_rows,
+            "latency_seconds": self.latency_seconds(),
+            "problem": "" if self.ready else self.problem,
+        }
 
     def come_back(self) -> None:
         """Notes that the replica answers, from now on."""

@@ -56,7 +56,8 @@ class Sequences:
         started, loop = monotonic(), asyncio.get_running_loop()
         timeout_seconds = None if batch.deadline is None else max(batch.deadline - loop.time(), 0.0) + WATCH_SECONDS
         try:
-            message = await replica.node.infer(batch.encode(), batch.rows, timeout_seconds)
+            with batch.trace.attempt(replica.node.address):
+                message = await replica.node.infer(batch.encode(), batch.rows, timeout_seconds, batch.context)
         except NodeFault as fault:
             self._pool.failed(replica, fault, started)
             if fault.blame not in (Blame.UNCLEAR, Blame.TIME):

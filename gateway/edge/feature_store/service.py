@@ -2,20 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from time import time_ns
+from time import perf_counter, time_ns
 from typing import Any
 
 from erpml.hub.v1 import feature_store_service_pb2 as messages
 from erpml.types.v1.feature_view_pb2 import FeatureView as Declaration
 from gapura_features.keys import MOST_ENTITY_BYTES
 
+from gateway.calls import Call
 from gateway.edge.feature_store.rows import MOST_FAULTS, check_count, entity_need, read_rows
 from gateway.edge.feature_store.vectors import Vectors
 from gateway.edge.kserve.infer import parse_request
 from gateway.errors import InvalidFields, NotFound, PermissionDenied
 from gateway.feature_views import FeatureStatus, FeatureView, Lookup
 from gateway.interfaces import Admission, Endpoint, FeatureReader, FeatureWriter, Tenant
-from gateway.types import Call
 
 SERVICE = "erpml.hub.v1.FeatureStoreService"
 MOST_VIEWS = 100  # on a page
@@ -102,7 +102,10 @@ class FeatureService:
             vectors = offered.vectors(tuple(request.columns))
             wanted = wanted_of(offered.view, request.entity_ids)
             tenant.take_rows(len(wanted))
-            found = self._reader.peek(wanted) or await self._reader.fetch(wanted)
+            call.trace.routed = perf_counter()
+            at_hand = self._reader.peek(wanted)
+            found = at_hand or await self._reader.fetch(wanted)
+            call.trace.fetch(wanted, found, at_hand is not None)
             rows, _, statuses, event_times_ms, _ = zip(*found, strict=True)
             rest = messages.GetOnlineFeaturesResponse(statuses=statuses, event_times_ms=event_times_ms)
             answer = vectors.write(rows) + rest.SerializeToString()

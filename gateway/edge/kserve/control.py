@@ -5,12 +5,12 @@ from functools import partial
 
 from tritonclient.grpc import service_pb2
 
+from gateway.calls import Call
 from gateway.edge.kserve.faults import no_shared_memory
 from gateway.edge.kserve.infer import parse_request
 from gateway.errors import PermissionDenied
 from gateway.interfaces import Endpoint
 from gateway.pipeline import Pipeline
-from gateway.types import Call
 
 # Operation -> the class of its request. Those with a `model_name` are of that model alone, if they name one.
 OPERATIONS = {

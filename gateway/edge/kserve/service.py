@@ -8,6 +8,7 @@ from typing import Any
 from tritonclient.grpc import service_pb2
 
 from gateway.backends.operations import check_repository, unloaded
+from gateway.calls import Call
 from gateway.edge.kserve.control import control_endpoints
 from gateway.edge.kserve.infer import TensorMethod, parse_request
 from gateway.edge.kserve.statistics import describe_statistics
@@ -15,7 +16,7 @@ from gateway.edge.kserve.streams import InferStream
 from gateway.errors import InvalidRequest, NotFound, PermissionDenied, Unavailable
 from gateway.interfaces import Endpoint, StreamEndpoint, Tenant
 from gateway.pipeline import Pipeline
-from gateway.types import Call, ModelVersion, TensorSpec
+from gateway.types import ModelVersion, TensorSpec
 
 SERVICE = "inference.GRPCInferenceService"
 PREFIX = f"/{SERVICE}/"
@@ -41,7 +42,8 @@ def kserve_endpoints(pipeline: Pipeline, *, ready: bool) -> list[Endpoint | Stre
     return [
         Endpoint(f"{PREFIX}ModelInfer", service.infer),
         StreamEndpoint(
-            f"{PREFIX}ModelStreamInfer", InferStream(pipeline.tenants, service.infer, service.stream).answer
+            f"{PREFIX}ModelStreamInfer",
+            InferStream(pipeline.tenants, pipeline.telemetry, service.infer, service.stream).answer,
         ),
         *(
             Endpoint(PREFIX + name, partial(service.describe, getattr(service_pb2, f"{name}Request"), answer))

@@ -9,16 +9,17 @@ a model's own failure ends the stream with its status, as in Triton; a request t
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from time import perf_counter
 
 from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2
 
+from gateway.calls import Call
 from gateway.edge.kserve.outbox import Outbox
-from gateway.edge.status import message_of
+from gateway.edge.status import code_of_leaving, message_of, number_of, wire_status
 from gateway.errors import Decoupled, GatewayError, InvalidRequest, NotFound, PermissionDenied, Unimplemented
-from gateway.interfaces import Admission
+from gateway.interfaces import Admission, Telemetry
 from gateway.protowire import LENGTH_DELIMITED, write_varint
-from gateway.types import Call
 
 MOST_IN_FLIGHT = 256
 INFER_RESPONSE = 2
@@ -36,6 +37,7 @@ class InferStream:
 
     Args:
         tenants: Know the callers.
+        telemetry: Knows what becomes of each request.
         infer: Answers one `ModelInfer`.
         stream: Answers one by a decoupled model, with messages of the stream.
     """
@@ -43,10 +45,12 @@ class InferStream:
     def __init__(
         self,
         tenants: Admission,
+        telemetry: Telemetry,
         infer: Callable[[Call], Awaitable[bytes]],
         stream: Callable[[Call], AsyncGenerator[bytes, None]],
     ) -> None:
         self._tenants = tenants
+        self._telemetry = telemetry
         self._infer = infer
         self._stream = stream
 
@@ -70,18 +74,26 @@ class InferStream:
     async def _read(self, call: Call, messages: AsyncIterator[bytes], outbox: Outbox) -> None:
         """Starts to answer each message as it comes."""
         async for message in messages:
-            await outbox.put(asyncio.create_task(self._answer(call._replace(message=message), outbox)))
+            trace = self._telemetry.begin(call.path, perf_counter(), call.trace.parent, call.trace.state)
+            each = call._replace(message=message, trace=trace)
+            await outbox.put(asyncio.create_task(self._answer(each, outbox)))
             await outbox.room()
 
     async def _answer(self, call: Call, outbox: Outbox) -> bytes:
         """Returns the answer, or nothing where a decoupled model is to write its responses as they come."""
         try:
-            return wrap(await self._infer(call))
+            answer = wrap(await self._infer(call))
         except Decoupled:
             outbox.start(self._pump(call, outbox))
             return b""
         except GatewayError as error:
+            self._telemetry.end(call.trace, number_of(wire_status(error)[0]), error)
             return told_in_stream(call, error)
+        except asyncio.CancelledError:
+            self._telemetry.end(call.trace, code_of_leaving(call.trace.received, call.deadline))
+            raise
+        self._telemetry.end(call.trace)
+        return answer
 
     async def _pump(self, call: Call, outbox: Outbox) -> None:
         """Writes the responses of a decoupled model."""
@@ -89,7 +101,9 @@ class InferStream:
             async with aclosing(self._stream(call)) as responses:
                 async for response in responses:
                     await outbox.put_made(response)
+            self._telemetry.end(call.trace)
         except GatewayError as error:
+            self._telemetry.end(call.trace, number_of(wire_status(error)[0]), error)
             await outbox.put_made(told_in_stream(call, error))
 
 

@@ -13,9 +13,10 @@ from gateway.edge.endpoints import Table
 from gateway.edge.native.begun import Begun, begin
 from gateway.edge.native.polling import Polling
 from gateway.edge.native.unread import Event, Unread, UnreadCalls
-from gateway.edge.status import wire_status
+from gateway.edge.status import code_of_leaving, number_of, wire_status
 from gateway.errors import GatewayError, Overloaded
-from gateway.interfaces import Endpoint
+from gateway.interfaces import Endpoint, Telemetry
+from gateway.traces import CallTrace
 
 # Calls begun before the loop may do something else: about 2 ms of work where one takes 50 µs.
 MOST_A_TURN: Final = 32
@@ -23,6 +24,10 @@ CANCEL: Final = 1
 
 # Cancellations that are remembered in case that their calls come after them.
 MOST_EARLY: Final = 256
+
+OK: Final = number_of(grpc.StatusCode.OK)
+UNAVAILABLE: Final = number_of(grpc.StatusCode.UNAVAILABLE)
+RESOURCE_EXHAUSTED: Final = number_of(grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 STOPPING: Final = "the gateway is stopping; call another replica"
 
@@ -51,6 +56,7 @@ class Desk:
         table: Returns the live table.
         traffic: Counts the calls under way, and says how many may be.
         max_message_bytes: Largest message taken and given.
+        telemetry: Knows what becomes of calls.
         caller_of: As of `UnreadCalls`.
     """
 
@@ -61,6 +67,7 @@ class Desk:
         table: Callable[[], Table],
         traffic: Traffic,
         max_message_bytes: int,
+        telemetry: Telemetry,
         caller_of: Callable[[Sender], str] | None = None,
     ) -> None:
         self._front = front
@@ -68,6 +75,7 @@ class Desk:
         self._table = table
         self._traffic = traffic
         self._most_bytes = max_message_bytes
+        self._telemetry = telemetry
         self._loop = asyncio.get_running_loop()
         self._open = True
         self._unread = UnreadCalls(traffic, caller_of)
@@ -75,7 +83,7 @@ class Desk:
         self._polling = Polling(self._look)
         self._tasks: dict[int, asyncio.Task[bytes]] = {}
         self._early: dict[int, None] = {}
-        self._refusals: list[tuple[int, str, BaseException]] = []
+        self._refusals: list[tuple[int, CallTrace, BaseException]] = []
 
     def take(self, events: Sequence[Event], received: float) -> None:
         """Takes a burst; refuses unread what is beyond the calls that may be under way, or would come too late.
@@ -90,8 +98,10 @@ class Desk:
                 self._give_up(event[1])
             elif event[1] in self._early:
                 del self._early[event[1]]
+                self._count_left(event, received)
             elif not self._open:
-                self._front.fail(event[1], number_of(grpc.StatusCode.UNAVAILABLE), STOPPING)
+                self._front.fail(event[1], UNAVAILABLE, STOPPING)
+                self._count_unread(event, received, UNAVAILABLE)
             else:
                 self._keep(Unread(event, read_sender(event[5][0]), received), now)
         if not self._turning:
@@ -107,10 +117,26 @@ class Desk:
         try:
             displaced = self._unread.add(unread, now)
         except Overloaded as error:
-            self._front.fail(unread.event[1], *status_of(error))
+            self._refuse_unread(unread, error)
             return
         if displaced is not None:
-            self._front.fail(displaced.event[1], *status_of(self._traffic.overload()))
+            self._refuse_unread(displaced, self._traffic.overload())
+
+    def _refuse_unread(self, unread: Unread, error: Overloaded) -> None:
+        """Refuses a call that nobody has looked at."""
+        code, message, metadata = status_of(error)
+        self._front.fail(unread.event[1], code, message, metadata)
+        self._count_unread(unread.event, unread.received, code, error)
+
+    def _count_unread(self, event: Event, received: float, code: int, error: Overloaded | None = None) -> None:
+        """Counts a call that nobody has looked at."""
+        self._telemetry.end(self._telemetry.begin(self._paths[event[2]], received), code, error)
+
+    def _count_left(self, event: Event, received: float) -> None:
+        """Counts a call whose caller has gone before anybody looked at it."""
+        remaining = event[5][2]
+        deadline = None if remaining is None else received + remaining
+        self._count_unread(event, received, code_of_leaving(received, deadline))
 
     def close(self) -> None:
         """Refuses calls that come from now on."""
@@ -129,7 +155,9 @@ class Desk:
         task = self._tasks.get(number)
         if task is not None:
             task.cancel()
-        elif not self._unread.drop(number):
+        elif (unread := self._unread.drop(number)) is not None:
+            self._count_left(unread.event, unread.received)
+        else:
             self._early[number] = None
             if len(self._early) > MOST_EARLY:  # they are of calls that had ended
                 del self._early[next(iter(self._early))]
@@ -148,68 +176,68 @@ class Desk:
 
     def _tell_refusals(self) -> None:
         """Tells callers that they were refused, all at once: each alone would wake the front, and cost it a write."""
-        for number, path, error in self._refusals:
-            self._refuse(number, path, error)
+        for number, trace, error in self._refusals:
+            self._refuse(number, trace, error)
         self._refusals.clear()
 
     def _begin(self, unread: Unread, table: Table, received: float) -> None:
         """Begins a call that was received at a time of the event loop's clock."""
         _, number, method, message, _, (_, _, remaining) = unread.event
+        sender = unread.sender
+        trace = self._telemetry.begin(self._paths[method], unread.received, sender.parent, sender.state)
         if len(message) > self._most_bytes:
-            self._fail_size(number, "Received", len(message))
+            self._fail_size(number, trace, "Received", len(message))
             return
-        path = self._paths[method]
         try:
-            call = read_call(path, message, unread.sender, remaining, received)
-            begun = begin(find(table, path, Endpoint).answer(call))
+            call = read_call(trace, message, sender, remaining, received)
+            begun = begin(find(table, trace.path, Endpoint).answer(call))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the caller is told no more than it should be
-            self._refusals.append((number, path, error))
+            self._refusals.append((number, trace, error))
             return
         if not isinstance(begun, Begun):
-            self._respond(number, path, begun)
+            self._respond(number, trace, begun)
             return
         task = self._tasks[number] = self._loop.create_task(begun)
         self._traffic.active += 1
         self._polling.begin(self._traffic.active)
-        task.add_done_callback(partial(self._end, number, path))
+        task.add_done_callback(partial(self._end, number, trace))
 
-    def _end(self, number: int, path: str, task: asyncio.Task[bytes]) -> None:
+    def _end(self, number: int, trace: CallTrace, task: asyncio.Task[bytes]) -> None:
         """Answers a call whose work has ended; the front knows those whose callers have gone."""
         del self._tasks[number]
         self._traffic.active -= 1
         self._polling.end(self._traffic.active)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None:
-            self._respond(number, path, task.result())
+            self._respond(number, trace, task.result())
         elif isinstance(error, asyncio.CancelledError) and task.cancelling():
-            self._front.fail(number, number_of(grpc.StatusCode.UNAVAILABLE), STOPPING)
+            is_there = self._front.fail(number, UNAVAILABLE, STOPPING)
+            self._telemetry.end(trace, UNAVAILABLE if is_there else code_of_leaving(trace.received, trace.deadline))
         else:  # raised here, it would hold this frame, which holds it: rubbish at every refusal
-            self._refuse(number, path, error)
+            self._refuse(number, trace, error)
 
-    def _respond(self, number: int, path: str, answer: object) -> None:
+    def _respond(self, number: int, trace: CallTrace, answer: object) -> None:
         if not isinstance(answer, bytes):
-            self._refuse(number, path, no_bytes(answer))
+            self._refuse(number, trace, no_bytes(answer))
         elif len(answer) > self._most_bytes:
-            self._fail_size(number, "Sent", len(answer))
+            self._fail_size(number, trace, "Sent", len(answer))
         else:
-            self._front.respond(number, answer)
+            is_there = self._front.respond(number, answer)
+            self._telemetry.end(trace, OK if is_there else code_of_leaving(trace.received, trace.deadline))
 
-    def _refuse(self, number: int, path: str, error: BaseException) -> None:
-        code, message, metadata = tell(path, error)
+    def _refuse(self, number: int, trace: CallTrace, error: BaseException) -> None:
+        told, (code, message, metadata) = tell(trace, error)
         self._front.fail(number, number_of(code), message, metadata)
+        self._telemetry.end(trace, number_of(code), told)
 
-    def _fail_size(self, number: int, what: str, size: int) -> None:
+    def _fail_size(self, number: int, trace: CallTrace, what: str, size: int) -> None:
         """Refuses a message in gRPC's own words, as the other listener does."""
         told = f"SERVER: {what} message larger than max ({size} vs. {self._most_bytes})"
-        self._front.fail(number, number_of(grpc.StatusCode.RESOURCE_EXHAUSTED), told)
+        self._front.fail(number, RESOURCE_EXHAUSTED, told)
+        self._telemetry.end(trace, RESOURCE_EXHAUSTED)
 
 
 def status_of(error: GatewayError) -> tuple[int, str, Metadata]:
     """Returns what the front needs to refuse a call."""
     code, message, metadata = wire_status(error)
     return number_of(code), message, metadata
-
-
-def number_of(code: grpc.StatusCode) -> int:
-    """Returns the number of a code on the wire."""
-    return int(code.value[0])

@@ -32,7 +32,7 @@ from gateway.edge.endpoints import Table
 from gateway.edge.grpcio import GrpcioListener
 from gateway.edge.native.desk import Desk
 from gateway.errors import ConfigurationError
-from gateway.interfaces import Endpoint
+from gateway.interfaces import Endpoint, Telemetry
 
 if TYPE_CHECKING:
     from pygrpc_native import NativeGrpcFront
@@ -59,17 +59,19 @@ class NativeListener:
         table: Returns the live table.
         services: Add further servicers, such as health and reflection, to a grpcio server.
         max_message_bytes: Largest message accepted; larger ones are refused once they are here.
+        telemetry: Knows what becomes of calls.
         traffic: Counts the calls under way, and says how many may be.
         trusted_network: Whether to listen on any address, and on a socket that any user may connect to.
         caller_of: Names the caller that somebody seems to be, quickly: callers have turns, and those of one name one.
     """
 
-    def __init__(  # noqa: PLR0913 - it is built once, by name
+    def __init__(  # noqa: PLR0913, PLR0917 - what a listener is made of
         self,
         address: str,
         table: Callable[[], Table],
         services: Callable[[grpc.aio.Server], None],
         max_message_bytes: int,
+        telemetry: Telemetry,
         traffic: Traffic | None = None,
         *,
         trusted_network: bool = False,
@@ -79,6 +81,7 @@ class NativeListener:
         self._table = table
         self._services = services
         self._most_bytes = max_message_bytes
+        self._telemetry = telemetry
         self._traffic = traffic or Traffic()
         self._trusted = trusted_network
         self._caller_of = caller_of
@@ -95,10 +98,14 @@ class NativeListener:
         self._front = self._bind(paths)
         self._folder = TemporaryDirectory(prefix="gapura-")
         socket = f"{self._folder.name}/fallback"
-        self._fallback = GrpcioListener(f"unix:{socket}", self._table, self._services, self._most_bytes, self._traffic)
+        self._fallback = GrpcioListener(
+            f"unix:{socket}", self._table, self._services, self._most_bytes, self._telemetry, self._traffic
+        )
         await self._fallback.start()
         self._front.set_fallback(socket)
-        self._desk = Desk(self._front, paths, self._table, self._traffic, self._most_bytes, self._caller_of)
+        self._desk = Desk(
+            self._front, paths, self._table, self._traffic, self._most_bytes, self._telemetry, self._caller_of
+        )
         self._front.start()
         sys.setswitchinterval(SWITCH_SECONDS)
         self._receiver = Thread(

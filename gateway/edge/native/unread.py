@@ -103,13 +103,14 @@ class UnreadCalls:
         self._calls[number] = unread
         return displaced
 
-    def drop(self, number: int) -> bool:
-        """Forgets a call whose caller has gone; says whether it was here."""
+    def drop(self, number: int) -> Unread | None:
+        """Forgets a call whose caller has gone; returns what it was, if it was here."""
         unread = self._calls.pop(number, None)
         if unread is None:
-            return False
+            return None
+        was = Unread(unread.event, unread.sender, unread.received)
         unread.gone, unread.event = True, NOTHING
-        return True
+        return was
 
     def take(self, most: int) -> Iterator[Unread]:
         """Yields some of the calls, of each caller in turn."""

@@ -1,8 +1,10 @@
 """A tenant's account in this process: admits its calls and rows, and reports what was admitted and asked for."""
 
 import sys
+from collections.abc import Mapping
 from math import exp, inf
 from struct import Struct
+from typing import Any
 
 from gateway.tenancy.quotas.bucket import Bucket
 from gateway.tenancy.quotas.limits import Limits
@@ -87,6 +89,17 @@ class Account:
         self._wish = 0.0
         self._told_at = -inf
         self._since = self._asked_at = self._measured_at = self._sent_at = 0.0
+
+    def describe(self, now: float) -> Mapping[str, Any]:
+        """Says what it admits and what is left of it here, ready for JSON; None is no limit."""
+        limits = self._limits
+        return {
+            "in_flight": self.active,
+            "refused": self.refused,
+            "concurrency": limits.concurrency,
+            "calls": describe_portion(limits.calls_per_second, self._calls, now),
+            "rows": describe_portion(limits.rows_per_second, self._rows, now),
+        }
 
     def limit(self, limits: Limits) -> None:
         """Replaces the limits, at once; tokens stay in proportion."""
@@ -229,3 +242,10 @@ def limited(portion: Portion | None, rate: float | None, burst_seconds: float, s
 def allowance(concurrency: int | None, share: float) -> int:
     """Returns how many calls may be under way in a process that has a share of the limit."""
     return UNLIMITED if concurrency is None else max(1, int(concurrency * share))
+
+
+def describe_portion(rate: float | None, portion: Portion | None, now: float) -> Mapping[str, Any]:
+    """Says a rate that all gateways share, each second, and what of it is left here; all of it where none was used."""
+    if portion is None:
+        return {"rate": rate, "burst": None, "left": None}
+    return {"rate": rate, "burst": portion.bucket.capacity, "left": portion.bucket.level(now)}

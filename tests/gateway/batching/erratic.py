@@ -11,6 +11,7 @@ from tritonclient.grpc import model_config_pb2
 
 from gateway.errors import ModelFailed, Unavailable
 from gateway.testing import FakeBackend
+from gateway.traces import BatchTrace
 from gateway.types import ModelVersion, Tensors
 
 # What a row begins with: the number of its call, its own number in the call, and whether the model fails on it.
@@ -62,7 +63,14 @@ class Erratic(FakeBackend):
         """Returns the places of this moment."""
         return self.places_now
 
-    async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
+    async def infer(
+        self,
+        version: ModelVersion,
+        inputs: Tensors,
+        deadline: float | None,
+        *,
+        trace: BatchTrace | None = None,  # noqa: ARG002 - nothing is noted
+    ) -> Tensors:
         """Lets happen to the batch what comes next in the script."""
         step = len(inputs.data[0]) // inputs.rows
         rows: list[Row] = [ROW.unpack_from(inputs.data[0], start) for start in range(0, inputs.rows * step, step)]

@@ -15,6 +15,7 @@ from gateway.batching.lanes import Lanes
 from gateway.batching.waiting import MOST_JOINED_BYTES
 from gateway.errors import DeadlineExceeded, ModelFailed, Overloaded
 from gateway.testing import FakeBackend
+from gateway.traces import BatchTrace
 from gateway.types import ModelVersion, Tensors
 from tests.gateway.models import version
 
@@ -27,9 +28,9 @@ def call(*values: float) -> Tensors:
 class Untimed(Lanes):
     """Lanes whose answers do not say what time they took, which is never the same twice."""
 
-    async def infer(self, *asked: Any) -> Tensors:
+    async def infer(self, *asked: Any, **noted: Any) -> Tensors:
         """Answers a call."""
-        return (await super().infer(*asked))._replace(seconds=0.0)
+        return (await super().infer(*asked, **noted))._replace(seconds=0.0)
 
 
 @asynccontextmanager
@@ -171,7 +172,14 @@ async def test_a_full_lane_refuses_at_once_and_says_when_to_try_again() -> None:
 
 async def test_a_model_that_answers_too_few_rows_fails_the_call() -> None:
     class Lossy(FakeBackend):
-        async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
+        async def infer(
+            self,
+            version: ModelVersion,
+            inputs: Tensors,
+            deadline: float | None,
+            *,
+            trace: BatchTrace | None = None,  # noqa: ARG002 - nothing is noted
+        ) -> Tensors:
             outputs = await super().infer(version, inputs, deadline)
             return outputs._replace(rows=outputs.rows - 1)
 

@@ -18,7 +18,9 @@ from gateway.edge.kserve.service import KServe
 from gateway.errors import DeadlineExceeded, ModelFailed, Overloaded
 from gateway.pipeline import Pipeline
 from gateway.routing import Routes
+from gateway.telemetry.off import NoTelemetry
 from gateway.testing import FakeBackend, FakeFeatures
+from gateway.traces import BatchTrace
 from gateway.types import ModelVersion, Priority, Statistics, Tensors
 from tests.gateway.batching.clock import run
 from tests.gateway.batching.walk import SETUP_BYTES, STEP_BYTES, Walk, check_statistics
@@ -51,7 +53,14 @@ class Slow(FakeBackend):
             config.sequence_batching.SetInParent()
         return bytes(config.SerializeToString())
 
-    async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:
+    async def infer(
+        self,
+        version: ModelVersion,
+        inputs: Tensors,
+        deadline: float | None,
+        *,
+        trace: BatchTrace | None = None,  # noqa: ARG002 - nothing is noted
+    ) -> Tensors:
         """Answers or fails after its time."""
         await asyncio.sleep(BATCH_SECONDS + ROW_SECONDS * inputs.rows)
         if struct.pack("<f", POISON) in inputs.data[0]:
@@ -296,9 +305,8 @@ def test_a_tenant_is_told_of_itself_alone_and_an_operator_of_all() -> None:
 
     play(desk, scene())
     tenants: Any = None  # it is not asked: the request names no model
-    service = KServe(
-        Pipeline(tenants, Routes({desk.served.model: live(desk.served)}), FakeFeatures(), desk.lanes), ready=True
-    )
+    routes = Routes({desk.served.model: live(desk.served)})
+    service = KServe(Pipeline(tenants, routes, FakeFeatures(), desk.lanes, NoTelemetry()), ready=True)
     callers: list[Any] = [Caller("a"), Caller("b"), Caller("c"), Caller("a", operator=True)]
     told = []
     for caller in callers:

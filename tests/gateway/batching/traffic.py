@@ -12,6 +12,7 @@ from gateway.batching.admission import LaneLimits
 from gateway.batching.lanes import Lanes
 from gateway.errors import DeadlineExceeded, Overloaded
 from gateway.testing import FakeBackend
+from gateway.traces import BatchTrace
 from gateway.types import ModelVersion, Priority, Tensors
 from tests.gateway.batching.clock import run
 from tests.gateway.models import version
@@ -70,7 +71,14 @@ class Node(FakeBackend):
         """Returns how many batches it computes side by side."""
         return self.cost.places
 
-    async def infer(self, version: ModelVersion, inputs: Tensors, deadline: float | None) -> Tensors:  # noqa: ARG002 - it computes on
+    async def infer(
+        self,
+        version: ModelVersion,  # noqa: ARG002 - it computes on
+        inputs: Tensors,
+        deadline: float | None,  # noqa: ARG002 - it computes on
+        *,
+        trace: BatchTrace | None = None,  # noqa: ARG002 - nothing is noted
+    ) -> Tensors:
         """Answers with the input, after its time."""
         self.sent.append(inputs.rows)
         async with self.busy:

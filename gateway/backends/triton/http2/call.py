@@ -8,7 +8,7 @@ from grpc import StatusCode
 
 from gateway.backends.triton.faults import NodeFault, fault_of
 from gateway.backends.triton.http2.frames import ProtocolError
-from gateway.backends.triton.http2.headers import timeout_field
+from gateway.backends.triton.http2.headers import timeout_field, write_field
 from gateway.backends.triton.http2.status import read_status
 
 PREFIX = Struct(">BI")  # whether it is compressed, and the length of the message
@@ -27,6 +27,7 @@ class Call:
         block: The header block.
         request: The serialised request.
         timeout_seconds: How long its answer is awaited; None for as long as it takes.
+        context: Its `traceparent`, if it has one.
 
     Attributes:
         block: The header block, deadline included.
@@ -38,8 +39,10 @@ class Call:
 
     __slots__ = ("_fields", "_pieces", "answer", "block", "body", "stream", "timer")
 
-    def __init__(self, block: bytes, request: bytes, timeout_seconds: float | None) -> None:
+    def __init__(self, block: bytes, request: bytes, timeout_seconds: float | None, context: str = "") -> None:
         self.block = block if timeout_seconds is None else block + timeout_field(timeout_seconds)
+        if context:
+            self.block += write_field("traceparent", context)
         self.body = PREFIX.pack(0, len(request)) + request
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.stream = 0

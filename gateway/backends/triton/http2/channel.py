@@ -32,7 +32,7 @@ class Channel:
         self._connections: set[Connection] = set()
         self._closed = False
 
-    async def call(self, request: bytes, timeout_seconds: float | None) -> bytes:
+    async def call(self, request: bytes, timeout_seconds: float | None, context: str = "") -> bytes:
         """Sends a serialised request; returns the serialised response.
 
         Raises:
@@ -44,7 +44,8 @@ class Channel:
             connection = self._connection
             if connection is None or not connection.usable:
                 connection = await self._connect(deadline)
-            call = Call(self._block, request, None if deadline is None else deadline - loop.time())
+            remaining = None if deadline is None else deadline - loop.time()
+            call = Call(self._block, request, remaining, context)
             connection.start(call, deadline)
             try:
                 return await call.answer
@@ -55,7 +56,7 @@ class Channel:
                 raise
         raise fault_of(StatusCode.UNAVAILABLE, "the node takes no calls")
 
-    def begin(self, request: bytes, timeout_seconds: float | None) -> asyncio.Future[bytes]:
+    def begin(self, request: bytes, timeout_seconds: float | None, context: str = "") -> asyncio.Future[bytes]:
         """Sends a serialised request at once, if there is a connection; returns what gets the serialised response.
 
         It fails with `NodeFault`, or with `NotTakenError` if the server went away without having looked at the request,
@@ -63,9 +64,9 @@ class Channel:
         """
         connection = self._connection
         if connection is None or not connection.usable:
-            return asyncio.ensure_future(self.call(request, timeout_seconds))
+            return asyncio.ensure_future(self.call(request, timeout_seconds, context))
         deadline = None if timeout_seconds is None else asyncio.get_running_loop().time() + timeout_seconds
-        call = Call(self._block, request, timeout_seconds)
+        call = Call(self._block, request, timeout_seconds, context)
         call.answer.add_done_callback(partial(tell_if_cancelled, connection, call))
         connection.start(call, deadline)
         return call.answer

@@ -1,0 +1,117 @@
+"""Opens what watches one process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+from gateway.telemetry.exemplars import Exemplars
+from gateway.telemetry.export.exporter import open_exporter
+from gateway.telemetry.families import DROPPED
+from gateway.telemetry.instruments import Instruments
+from gateway.telemetry.keeping import Keeper
+from gateway.telemetry.levels import Levels
+from gateway.telemetry.off import NoTelemetry
+from gateway.telemetry.pulse import Pulse
+from gateway.telemetry.sheet import open_sheet
+from gateway.telemetry.spool import Spool
+from gateway.telemetry.telemetry import Telemetry
+
+END_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Which calls are kept.
+
+    Attributes:
+        head_ratio: Share of calls that are chosen when they come, where their callers do not say.
+        slow_seconds: Calls that take longer are kept.
+        slow_methods: The same for single methods, by path.
+    """
+
+    head_ratio: float
+    slow_seconds: float
+    slow_methods: dict[str, float]
+
+    def slow(self, path: str) -> float:
+        """Returns from when on a call of a method is slow."""
+        return self.slow_methods.get(path.removeprefix("/"), self.slow_seconds)
+
+
+class Watch:
+    """What watches one process.
+
+    Args:
+        folder: Where all processes of a machine tell of themselves.
+        role: What the process does.
+        bounds: Which calls are kept.
+        is_served: Says whether a path is one of a method.
+        address: Where it is to listen.
+
+    Raises:
+        ConfigurationError: A variable of OpenTelemetry is not valid.
+
+    Attributes:
+        telemetry: Notes calls.
+        parts: What each part says of itself now, by its name in the state; the process adds them.
+    """
+
+    def __init__(
+        self, folder: Path, role: str, bounds: Bounds, is_served: Callable[[str], bool], address: str = ""
+    ) -> None:
+        self._sheet = sheet = open_sheet(folder, role)
+        instruments, identity = Instruments(sheet), sheet.identity
+        worker, version = f"{role}-{identity.number}", package_version("gapura")
+        writable = folder if sheet.mapped else None
+        exemplars, dropped = Exemplars(), instruments.counter(DROPPED, "export")
+        self._exporter = open_exporter(identity, version, sheet.series, exemplars.all, dropped.add, address=address)
+        spool = None if writable is None else Spool(writable, worker)
+        offer = None if self._exporter is None else self._exporter.offer
+        self._keeper = Keeper(instruments, worker, spool, exemplars, offer)
+        self.telemetry = Telemetry(instruments, self._keeper, bounds.head_ratio, bounds.slow, is_served)
+        told = {"worker": worker, "role": role, "instance": identity.instance, "version": version}
+        self._pulse = Pulse(writable, told, instruments)
+        self._levels = Levels(writable)
+        self.parts = self._pulse.parts
+        self.parts["exemplars"] = exemplars.all
+        self.parts["log_level"] = lambda: self._levels.live
+
+    def start(self) -> None:
+        """Writes and exports from now on."""
+        self._keeper.start()
+
+    async def run(self) -> None:
+        """Tells of the process, for ever."""
+        await self._pulse.run(self._levels.look)
+
+    def close(self) -> None:
+        """Writes and exports what is left; it blocks for a moment."""
+        self._keeper.close()
+        if self._exporter is not None:
+            self._exporter.close(END_SECONDS)
+        self._pulse.close()
+        self._sheet.close()
+
+
+class NoWatch:
+    """Watches nothing.
+
+    Attributes:
+        telemetry: Notes nothing.
+        parts: Nobody reads them.
+    """
+
+    def __init__(self) -> None:
+        self.telemetry = NoTelemetry()
+        self.parts: dict[str, Callable[[], Any]] = {}
+
+    def start(self) -> None:
+        """Does nothing."""
+
+    async def run(self) -> None:
+        """Does nothing."""
+
+    def close(self) -> None:
+        """Does nothing."""

@@ -1,0 +1,153 @@
+"""What a process tells of itself from time to time: gauges, how late its event loop is, and its state in a file."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from time import perf_counter, time, time_ns
+from typing import Any
+
+import structlog
+
+from gateway.telemetry.families import (
+    CATALOG_AGE,
+    FEATURE_READS,
+    FEATURE_ROWS,
+    FEATURE_STATUS,
+    GENERATION,
+    HEARTBEAT,
+    IN_FLIGHT,
+    LAG,
+    NODE_READY,
+    NODE_ROWS,
+    SLOTS,
+    UNDER_WAY,
+    USAGE_HELD,
+    WAITING,
+)
+from gateway.telemetry.instruments import Instruments
+
+BEAT_SECONDS = 0.1
+BEATS_A_STATE = 20
+STATE_SUFFIX = ".state.json"
+NS = 1_000_000_000
+
+State = dict[str, Any]
+
+log = structlog.get_logger(__name__)
+
+
+class Pulse:
+    """Tells.
+
+    Args:
+        folder: Where the state is written; None where it cannot be.
+        told: What never changes: worker, role, instance, version.
+        instruments: Hold the gauges.
+
+    Attributes:
+        parts: What each part says of itself now, by its name in the state; the process adds them.
+    """
+
+    def __init__(self, folder: Path | None, told: Mapping[str, Any], instruments: Instruments) -> None:
+        self.parts: dict[str, Callable[[], Any]] = {}
+        self._path = None if folder is None else folder / f"{told['worker']}{STATE_SUFFIX}"
+        self._told = {**told, "pid": os.getpid(), "started_ns": time_ns()}
+        self._instruments = instruments
+        self._lag = instruments.histogram(LAG)
+        self._worst = self._last = 0.0
+        self._counted: dict[str, float] = {}
+        self._set: set[tuple[Any, ...]] = set()
+        self._problem = ""
+
+    async def run(self, look: Callable[[], None]) -> None:
+        """Tells, for ever; `look` is called beside it, in a thread."""
+        while True:
+            for _ in range(BEATS_A_STATE):
+                before = perf_counter()
+                await asyncio.sleep(BEAT_SECONDS)
+                self._last = max(perf_counter() - before - BEAT_SECONDS, 0.0)
+                self._worst = max(self._worst, self._last)
+                self._lag.observe(self._last)
+                self._instruments.gauge(HEARTBEAT).set(time())
+            try:
+                await self.tell()
+                await asyncio.to_thread(look)
+            except Exception:
+                log.exception("state cannot be told")
+
+    async def tell(self) -> None:
+        """Sets the gauges and writes the state, now."""
+        state = self._describe()
+        self._count(state)
+        await asyncio.to_thread(self._write, state)
+
+    def close(self) -> None:
+        """Takes the state away: the process has ended as it should."""
+        if self._path is not None:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+    def _describe(self) -> State:
+        lag = {"last": self._last, "worst": self._worst}
+        self._worst = 0.0
+        parts = {name: describe() for name, describe in self.parts.items()}
+        return {**self._told, "written_ns": time_ns(), "lag_seconds": lag, **parts}
+
+    def _count(self, state: State) -> None:
+        """Sets gauges, and counts what parts have counted themselves, so that their counts outlive the process."""
+        gauge, seen = self._instruments.gauge, set[tuple[Any, ...]]()
+
+        def put(family: Any, value: float, *labels: str) -> None:
+            seen.add((family, *labels))
+            gauge(family, *labels).set(value)
+
+        put(IN_FLIGHT, state.get("calls_in_flight", 0))
+        put(USAGE_HELD, state.get("usage_held_calls", 0))
+        catalog = state.get("catalog") or {}
+        put(GENERATION, catalog.get("generation", 0))
+        since_ns = catalog.get("published_ns") or catalog.get("live_since_ns")
+        put(CATALOG_AGE, (time_ns() - since_ns) / NS if since_ns else 0.0)
+        for lane in state.get("lanes", ()):
+            version = lane["model"], str(lane["version"])
+            put(WAITING, lane["waiting_rows"], *version)
+            put(UNDER_WAY, lane["under_way"], *version)
+            put(SLOTS, lane["slots"], *version)
+        for node in state.get("nodes", ()):
+            health = 0.0 if not node["ready"] else 0.5 if node["ejected"] else 1.0
+            put(NODE_READY, health, node["address"], node["model"], str(node["version"]))
+            put(NODE_ROWS, node["outstanding_rows"], node["address"])
+        for family, *labels in self._set - seen:  # of lanes and nodes that have gone
+            gauge(family, *labels).set(0.0)
+        self._set = seen
+        features = state.get("features") or {}
+        for status, count in features.get("statuses", {}).items():
+            self._grow(FEATURE_STATUS, count, status)
+        self._grow(FEATURE_READS, features.get("reads", 0))
+        for outcome in ("rows", "unread", "corrupt"):
+            self._grow(FEATURE_ROWS, features.get(outcome, 0), outcome)
+
+    def _grow(self, family: Any, count: float, *labels: str) -> None:
+        """Counts what has come since the last time."""
+        key = repr((family.name, labels))
+        grown = count - self._counted.get(key, 0.0)
+        self._counted[key] = count
+        if grown > 0:
+            self._instruments.counter(family, *labels).add(grown)
+
+    def _write(self, state: State) -> None:
+        if self._path is None:
+            return
+        beside = self._path.with_suffix(".tmp")
+        try:
+            beside.write_text(json.dumps(state, separators=(",", ":")))
+            beside.replace(self._path)
+        except OSError as error:
+            problem = error.strerror or repr(error)
+            if problem != self._problem:
+                log.error("state cannot be written", path=str(self._path), reason=problem)
+            self._problem = problem
+        else:
+            self._problem = ""
