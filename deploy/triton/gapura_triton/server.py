@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gapura_triton.installation import Installation, library_folders, site_packages
 from gapura_triton.node import Node
+from gapura_triton.tracing import trace_options
 
 EXIT_SECONDS = 10
 
@@ -36,7 +37,7 @@ def command(node: Node, installation: Installation) -> list[str]:
         f"--metrics-port={node.metrics_port}",
         "--allow-gpu-metrics=false",
         "--pinned-memory-pool-byte-size=0",
-        "--trace-config=rate=0",
+        *trace_options(node.name),
         "--log-format=ISO8601",
         f"--exit-timeout-secs={EXIT_SECONDS}",
     ]
