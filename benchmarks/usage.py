@@ -16,8 +16,8 @@ from statistics import median, quantiles
 from time import perf_counter
 from typing import Any
 
+from gateway.operations.metrics import MetricsServer
 from gateway.usage.book import UsageBook
-from gateway.usage.metrics import MetricsServer
 from gateway.usage.reading import UsageFolder
 
 ROUNDS, CALLS = 2000, 500  # short ones: some find the machine to themselves
@@ -63,7 +63,7 @@ async def time_scrapes() -> tuple[str, list[float], list[float]]:
     with open_book() as (book, folder):
         for number in range(TENANTS):
             book.charge(f"tenant-{number}", MODEL, 4, 0.001_234, 2)
-        server = MetricsServer("127.0.0.1:0", folder)
+        server = MetricsServer("127.0.0.1:0", folder, folder)
         url = f"http://{server.start()}/metrics"
         calm = await ticks(asyncio.create_task(asyncio.sleep(2)))
         command = (sys.executable, "-c", SCRAPING, url, str(SCRAPES), str(TENANTS))

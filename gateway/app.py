@@ -11,11 +11,12 @@ from gateway.backends.triton.discovery import Discovery
 from gateway.batching.admission import LaneLimits
 from gateway.batching.lanes import Lanes
 from gateway.catalog_watch import CatalogWatch
+from gateway.chronicle import Chronicle
 from gateway.drafts import health_name
 from gateway.edge.feature_store.service import SERVICE as FEATURE_STORE
 from gateway.edge.kserve.service import SERVICE as KSERVE
 from gateway.edge.reflection import ALWAYS, FEATURE_STORE_FILE, KSERVE_FILE
-from gateway.front import MIB, Front, chosen, features_of
+from gateway.front import MIB, Front, chosen, features_of, watch_of
 from gateway.generations import Generations, tell
 from gateway.interfaces import Backend
 from gateway.process import run
@@ -48,8 +49,19 @@ class Gateway:
         self.lanes = Lanes(chosen(BACKENDS, "backend", settings.backend)(settings), limits)
         self._watch = CatalogWatch(settings)
         self._features = features_of(settings)
-        self._generations = Generations(self._watch.catalogs, settings.contracts, self.lanes, self._features)
-        self._front = Front(settings, self._generations.table, (*ALWAYS, KSERVE_FILE, FEATURE_STORE_FILE))
+        observer = watch_of(settings, "gateway", self._serves)
+        self._generations = Generations(
+            self._watch.catalogs, settings.contracts, self.lanes, self._features, observer.telemetry
+        )
+        files = (*ALWAYS, KSERVE_FILE, FEATURE_STORE_FILE)
+        self._front = Front(settings, self._generations.table, files, observer)
+        self._chronicle = Chronicle()
+        observer.parts |= {
+            "catalog": self._chronicle.describe,
+            "features": self._features.describe,
+            "lanes": lambda: self.lanes.describe()["lanes"],
+            "nodes": lambda: self.lanes.describe()["nodes"],
+        }
 
     async def start(self) -> str:
         """Takes the catalog live and listens; returns the bound address.
@@ -75,6 +87,9 @@ class Gateway:
         await self._features.close()
         await self.lanes.close()
 
+    def _serves(self, path: str) -> bool:
+        return self._front.serves(path)
+
     async def _watch_models(self) -> None:
         while True:
             await asyncio.sleep(self._settings.watch_seconds)
@@ -93,6 +108,7 @@ class Gateway:
 
     async def _swap(self) -> None:
         live = self._generations.live
+        self._chronicle.take(live.snapshot)
         self._features.follow(live.snapshot.views.values())
         self._front.renew()
         methods = ((method.path, method.serving.model) for method in live.contracts.methods)

@@ -7,10 +7,11 @@ from google.protobuf import descriptor_pool
 
 from gateway.catalog.snapshot import Snapshot
 from gateway.catalog_watch import CatalogWatch
+from gateway.chronicle import Chronicle
 from gateway.edge.endpoints import Table
 from gateway.edge.feature_store.service import SERVICE, feature_endpoints
 from gateway.edge.reflection import ALWAYS, FEATURE_STORE_FILE
-from gateway.front import Front, features_of
+from gateway.front import Front, features_of, watch_of
 from gateway.generations import tell_faults
 from gateway.interfaces import Admission
 from gateway.process import run
@@ -33,7 +34,10 @@ class FeatureStoreServer:
         self._watch = CatalogWatch(settings)
         self._snapshot = Snapshot()
         self._features = features_of(settings)
-        self._front = Front(settings, self._table, (*ALWAYS, FEATURE_STORE_FILE))
+        observer = watch_of(settings, "feature-store", self._serves)
+        self._front = Front(settings, self._table, (*ALWAYS, FEATURE_STORE_FILE), observer)
+        self._chronicle = Chronicle()
+        observer.parts |= {"catalog": self._chronicle.describe, "features": self._features.describe}
 
     async def start(self) -> str:
         """Takes the views of the catalog live and listens; returns the bound address.
@@ -57,6 +61,9 @@ class FeatureStoreServer:
         await self._front.close()
         await self._features.close()
 
+    def _serves(self, path: str) -> bool:
+        return self._front.serves(path)
+
     def _table(self, tenants: Admission) -> Table:
         return feature_endpoints(tenants, self._snapshot.views, self._features, self._features)
 
@@ -76,6 +83,7 @@ class FeatureStoreServer:
         await self._watch.catalogs.keep()
 
     async def _swap(self) -> None:
+        self._chronicle.take(self._snapshot)
         self._features.follow(self._snapshot.views.values())
         self._front.renew()
         await self._front.health.report(dict.fromkeys(("", SERVICE), bool(self._snapshot.generation)), {})

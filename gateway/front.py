@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
@@ -20,12 +21,13 @@ from gateway.edge.reflection import Reflection
 from gateway.edge.tls import Tls
 from gateway.errors import ConfigurationError
 from gateway.features.opening import open_features
-from gateway.interfaces import Admission, FeatureStore, Listener
+from gateway.interfaces import Admission, FeatureStore, Listener, Telemetry
 from gateway.membership import Membership
+from gateway.operations.metrics import MetricsServer
 from gateway.settings import Settings
+from gateway.telemetry.opening import Bounds, NoWatch, Watch
 from gateway.tenancy.quotas.accounts import Accounts
 from gateway.usage.book import UsageBook
-from gateway.usage.metrics import MetricsServer
 
 MIB = 1024 * 1024
 
@@ -33,26 +35,46 @@ log = structlog.get_logger(__name__)
 
 Choice = TypeVar("Choice")
 
-Services = Callable[[grpc.aio.Server], None]
-CallerOf = Callable[[Sender], str]
-LISTENERS: Mapping[str, Callable[[Settings, Callable[[], Table], Services, CallerOf], Listener]] = {
-    "grpcio": lambda settings, table, services, _: GrpcioListener(
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What a listener is given.
+
+    Attributes:
+        table: Returns the live table.
+        services: Add further servicers to a grpcio server.
+        traffic: Counts the calls under way.
+        telemetry: Knows what becomes of calls.
+        caller_of: Names the caller that somebody seems to be.
+    """
+
+    table: Callable[[], Table]
+    services: Callable[[grpc.aio.Server], None]
+    traffic: Traffic
+    telemetry: Telemetry
+    caller_of: Callable[[Sender], str]
+
+
+LISTENERS: Mapping[str, Callable[[Settings, Edge], Listener]] = {
+    "grpcio": lambda settings, edge: GrpcioListener(
         settings.listen,
-        table,
-        services,
+        edge.table,
+        edge.services,
         settings.max_message_mib * MIB,
-        Traffic(settings.in_flight),
+        edge.telemetry,
+        edge.traffic,
         settings.own_socket,
         tls=tls_of(settings),
     ),
-    "native": lambda settings, table, services, caller_of: NativeListener(
+    "native": lambda settings, edge: NativeListener(
         settings.listen,
-        table,
-        services,
+        edge.table,
+        edge.services,
         settings.max_message_mib * MIB,
-        Traffic(settings.in_flight),
+        edge.telemetry,
+        edge.traffic,
         trusted_network=settings.trusted_network,
-        caller_of=caller_of,
+        caller_of=edge.caller_of,
     ),
 }
 
@@ -64,6 +86,7 @@ class Front:
         settings: What the operator chose.
         make_table: Makes the table of endpoints for the tenants.
         files: Declare the services of the process that are there whatever the catalog says.
+        watch: Watches the process.
 
     Attributes:
         health: Is told what answers.
@@ -74,21 +97,32 @@ class Front:
     """
 
     def __init__(
-        self, settings: Settings, make_table: Callable[[Admission], Table], files: Iterable[FileDescriptor]
+        self,
+        settings: Settings,
+        make_table: Callable[[Admission], Table],
+        files: Iterable[FileDescriptor],
+        watch: Watch | NoWatch,
     ) -> None:
         self._settings = settings
+        self._watch = watch
         self._make_table = make_table
         certified = settings.behind_edge or settings.tls_client_ca is not None
         self._accounts = Accounts(settings.quota_shares)
         self._book = UsageBook(settings.usage)
-        self._metrics = MetricsServer(settings.metrics_listen, settings.usage) if settings.metrics_listen else None
+        listen = settings.metrics_listen
+        self._metrics = MetricsServer(listen, settings.usage, settings.telemetry) if listen else None
         self._members = Membership(settings.tenants, self._accounts, self._book, certified=certified)
         self._table: Table = {}
         callers = Callers(lambda: self._members.directory, certified=settings.tls_client_ca is not None)
         self.health = Health(callers)
         self.reflection = Reflection(callers, files)
         make_listener = chosen(LISTENERS, "listener", settings.listener)
-        self._listener = make_listener(settings, lambda: self._table, self._add_services, self._caller_of)
+        traffic = Traffic(settings.in_flight)
+        edge = Edge(lambda: self._table, self._add_services, traffic, watch.telemetry, self._caller_of)
+        self._listener = make_listener(settings, edge)
+        watch.parts["calls_in_flight"] = lambda: traffic.active
+        watch.parts["tenants"] = lambda: self._members.directory.describe()  # noqa: PLW0108 - the directory is replaced
+        watch.parts["usage_held_calls"] = self._book.held_calls
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -108,6 +142,9 @@ class Front:
         if self._metrics is not None:
             self._metrics.start()
         address = await self._listener.start()
+        self._watch.parts["address"] = lambda: address
+        self._watch.start()
+        self.keep(self._watch.run())
         self.keep(self._members.follow(self._settings.watch_seconds, self.renew))
         self.keep(self._members.follow_keys())
         self._share()
@@ -124,10 +161,15 @@ class Front:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._metrics is not None:
             self._metrics.stop()
+        await asyncio.to_thread(self._watch.close)
 
     def renew(self) -> None:
         """Replaces the table."""
         self._table = self._make_table(self._members.directory)
+
+    def serves(self, path: str) -> bool:
+        """Says whether a path is one of a method."""
+        return path in self._table
 
     def keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs something beside the calls."""
@@ -166,6 +208,24 @@ def features_of(settings: Settings) -> FeatureStore:
         settings.features_copies,
         settings.features_copy_seconds,
     )
+
+
+def watch_of(settings: Settings, role: str, is_served: Callable[[str], bool]) -> Watch | NoWatch:
+    """Returns what watches the process.
+
+    Args:
+        settings: What the operator chose.
+        role: What the process does.
+        is_served: Says whether a path is one of a method.
+
+    Raises:
+        ConfigurationError: A variable of OpenTelemetry is not valid.
+    """
+    if not settings.telemetry_enabled:
+        return NoWatch()
+    slow = {method: milliseconds / 1000 for method, milliseconds in settings.slow_methods.items()}
+    bounds = Bounds(settings.trace_ratio, settings.slow_ms / 1000, slow)
+    return Watch(settings.telemetry, role, bounds, is_served, settings.listen)
 
 
 def tls_of(settings: Settings) -> Tls | None:

@@ -18,6 +18,17 @@ def split(value: object) -> object:
 Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 
 
+def split_pairs(value: object) -> object:
+    """Takes text such as `a=1,b=2` apart."""
+    if not isinstance(value, str):
+        return value
+    pairs = (part.partition("=") for part in value.split(",") if part.strip())
+    return {name.strip().removeprefix("/"): number.strip() for name, _, number in pairs}
+
+
+SlowMethods = Annotated[dict[str, Annotated[float, Field(gt=0)]], NoDecode, BeforeValidator(split_pairs)]
+
+
 class Settings(BaseSettings):
     """Everything that an operator can choose."""
 
@@ -75,7 +86,30 @@ class Settings(BaseSettings):
     tenants: Path = Field(Path("var/tenants.yaml"), description="Tenants, their hashed keys and policies.")
     usage: Path = Field(Path("var/usage"), description="Folder in which is written down what tenants have used.")
     metrics_listen: str = Field(
-        "", description="Address, host:port, at which Prometheus reads what tenants have used; none if empty."
+        "", description="Address, host:port, at which Prometheus reads the metrics of all processes; none if empty."
+    )
+    operations_listen: str = Field(
+        "127.0.0.1:9006",
+        description="Address, host:port, of the page of `gapura operations`; one of loopback if there is no token.",
+    )
+    operations_token: SecretStr | None = Field(
+        None, description="Lets whoever knows it see the page from elsewhere: as bearer token, or as password."
+    )
+    telemetry: Path = Field(
+        Path("var/telemetry"),
+        description="Folder in which the processes of a machine tell of themselves and of calls.",
+    )
+    telemetry_enabled: bool = Field(default=True, description="Says false to note nothing of calls.")
+    trace_ratio: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of calls whose traces are kept beside those that fail or are slow; callers that send a "
+        "traceparent decide themselves.",
+    )
+    slow_ms: float = Field(250.0, gt=0, description="Traces of calls that take longer are kept.")
+    slow_methods: SlowMethods = Field(
+        {}, description="The same for single methods: package.Service/Method=20, separated by commas."
     )
     quota_key: str = Field(
         "gapura:quota", min_length=1, description="Prefix of the keys in Redis by which gateways share tenants' quotas."

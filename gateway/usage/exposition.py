@@ -1,6 +1,7 @@
-"""Writes usage in the text format of Prometheus, version 0.0.4.
+"""Writes usage in the text format of Prometheus, version 0.0.4, or in OpenMetrics 1.0.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from gateway.usage.layout import Counts, Key
 from gateway.usage.reading import rest_between, team_of
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 NS_DIGITS = 9
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
@@ -34,11 +34,12 @@ METRICS: Mapping[str, tuple[str, Callable[[Counts], int | str]]] = {
 }
 
 
-def expose(totals: Mapping[Key, Counts]) -> Iterator[str]:
-    """Yields the lines of all metrics, each with its line feed; without hurry."""
+def expose(totals: Mapping[Key, Counts], *, openmetrics: bool = False) -> Iterator[str]:
+    """Yields the lines of all metrics, each with its line feed, without hurry; not the end of OpenMetrics."""
     labels = {key: labels_of(key) for key in rest_between(totals)}
     for name, (meaning, value_of) in METRICS.items():
-        yield f"# HELP {name} {meaning}\n# TYPE {name} counter\n"
+        family = name.removesuffix("_total") if openmetrics else name
+        yield f"# HELP {family} {meaning}\n# TYPE {family} counter\n"
         for key, told in rest_between(labels.items()):
             yield f"{name}{told} {value_of(totals[key])}\n"
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigurationError
+from gateway.operations.http import MOST_CONNECTIONS
+from gateway.operations.metrics import MetricsServer
 from gateway.usage.book import UsageBook
 from gateway.usage.exposition import expose
 from gateway.usage.layout import Counts
-from gateway.usage.metrics import MOST_CONNECTIONS, MetricsServer
 from gateway.usage.totals import Totals
 from tests.gateway.usage.charging import start
 
@@ -21,7 +22,7 @@ MODEL = "team3_credit_scoring"
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """Serves the usage of a folder."""
-    metrics = MetricsServer("127.0.0.1:0", tmp_path)
+    metrics = MetricsServer("127.0.0.1:0", tmp_path, tmp_path / "none")
     yield metrics.start()
     metrics.stop()
 
@@ -88,7 +89,7 @@ def test_what_finished_files_have_is_read_once_and_counted_once(tmp_path: Path) 
 
 def test_all_processes_of_a_machine_have_one_address(server: str, tmp_path: Path) -> None:
     UsageBook(tmp_path).charge("acme", MODEL, 1, 0.001)
-    other = MetricsServer(server, tmp_path)
+    other = MetricsServer(server, tmp_path, tmp_path / "none")
     assert other.start() == server
     assert len({ask(server)[2] for _ in range(20)}) == 1
     other.stop()
@@ -122,7 +123,7 @@ def test_connections_that_ask_nothing_keep_nobody_out_for_ever(server: str) -> N
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "usage").write_text("a file")
-    server = MetricsServer("127.0.0.1:0", tmp_path / "usage")
+    server = MetricsServer("127.0.0.1:0", tmp_path / "usage", tmp_path / "none")
     address = server.start()
     assert ask(address)[0] == 500
     server.stop()
@@ -131,17 +132,17 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", [":9100", "9100", "host", "host:99999", "::1:9100", "a b:1", "http://x:1", ""])
 def test_an_address_that_is_none_is_refused(tmp_path: Path, address: str) -> None:
     with pytest.raises(ConfigurationError, match="GAPURA_METRICS_LISTEN"):
-        MetricsServer(address, tmp_path)
+        MetricsServer(address, tmp_path, tmp_path / "none")
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1:9100", "no-such-host.invalid:9100"])
 def test_an_address_of_another_machine_is_refused(tmp_path: Path, address: str) -> None:
     with pytest.raises(ConfigurationError, match="GAPURA_METRICS_LISTEN"):
-        MetricsServer(address, tmp_path).start()
+        MetricsServer(address, tmp_path, tmp_path / "none").start()
 
 
 def test_ipv6_is_served(tmp_path: Path) -> None:
-    server = MetricsServer("[::1]:0", tmp_path)
+    server = MetricsServer("[::1]:0", tmp_path, tmp_path / "none")
     address = server.start()
     assert address.startswith("[::1]:")
     assert ask(address)[0] == 200

@@ -1,0 +1,1 @@
+"""The pages: each looks at everything, and returns what its template shows."""

@@ -1,0 +1,1 @@
+"""What the operations page is made of."""

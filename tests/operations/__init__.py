@@ -1,0 +1,1 @@
+"""The operations page as people and browsers see it."""
