@@ -23,7 +23,7 @@ run: $(VENV)/installed-$(RUN_EXTRAS)
 SHARED := --numprocesses 3 --dist loadfile
 RERUNS := --reruns 2 -r aR
 COMPUTING := tests/client tests/converters tests/features tests/gateway tests/hub
-WAITING := tests/catalog tests/contract tests/e2e tests/edge tests/envoy tests/supervisor tests/triton \
+WAITING := tests/catalog tests/contract tests/deploy tests/e2e tests/edge tests/envoy tests/operations tests/supervisor tests/triton \
 	tests/chaos/test_killed_publisher.py tests/chaos/test_promotions.py tests/chaos/test_publisher_troubles.py
 
 # Format, lint, types, import rules, contracts, and every test. ARGS are pytest's.

@@ -48,6 +48,14 @@ def _registries_are_elsewhere() -> Iterator[None]:
     assert not [path for path in (ROOT / "mlflow.db", ROOT / "mlruns") if path.exists()]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _telemetry_is_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Lets gateways of tests tell of themselves in a folder that goes away."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAPURA_TELEMETRY", str(tmp_path_factory.mktemp("telemetry")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     """Trains and publishes once, by the real commands; a wheel that was downloaded before is used again."""
@@ -66,6 +74,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
         "GAPURA_CATALOG": str(catalog),
         "GAPURA_TENANTS": str(var / "tenants.yaml"),
         "GAPURA_USAGE": str(var / "usage"),
+        "GAPURA_TELEMETRY": str(var / "telemetry"),
         "GAPURA_MLFLOW_URI": mlflow_uri,
         "GAPURA_FEATURES_BUDGET_MS": "2000",  # tests ask for more at once than a busy machine reads in 20
     }

@@ -19,6 +19,12 @@ def free_port() -> int:
         return port
 
 
+def own_ports() -> dict[str, str]:
+    """Returns what gives the parts of a deployment free ports, beside the gateway, which has --listen."""
+    names = ("GAPURA_FEATURE_STORE_LISTEN", "GAPURA_OPERATIONS_LISTEN")
+    return {name: f"127.0.0.1:{free_port()}" for name in names}
+
+
 def add_tenant(environment: Mapping[str, str], name: str, models: str, *options: str) -> str:
     """Adds a tenant by `gapura tenants add`; returns its key."""
     arguments = [*COMMAND, "tenants", "add", name, "--models", models, *options]

@@ -12,7 +12,7 @@ from gapura_supervisor.state import Place
 
 from tests.conftest import Published
 from tests.e2e.conftest import Serving
-from tests.e2e.serving import COMMAND, free_port
+from tests.e2e.serving import COMMAND, free_port, own_ports
 from tests.triton.nodes import installed_home, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ def run(published: Published, *arguments: str) -> str:
     """Runs `gapura` where the model is published already, so that nothing is trained again; returns what it prints."""
     ended = subprocess.run(
         [*COMMAND, *arguments],
-        env={**published.environment, "GAPURA_FEATURE_STORE_LISTEN": f"127.0.0.1:{free_port()}"},
+        env={**published.environment, **own_ports()},
         cwd=published.var,
         capture_output=True,
         text=True,
@@ -50,21 +50,21 @@ def require_scores(printed: str) -> None:
 @pytest.mark.parametrize(
     ("edge", "parts"),
     [
-        ("none", ["valkey", "worker-1", "feature-store"]),
-        ("envoy", ["valkey", "worker-1", "worker-2", "feature-store", "envoy"]),
+        ("none", ["valkey", "worker-1", "feature-store", "operations"]),
+        ("envoy", ["valkey", "worker-1", "worker-2", "feature-store", "operations", "envoy"]),
     ],
 )
 def test_the_tour_scores_held_out_applicants_and_ends_with_0(published: Published, edge: str, parts: list[str]) -> None:
     workers = ["--workers=2"] if edge == "envoy" else []
     printed = run(published, "up", "--once", "--edge", edge, *workers, "--listen", f"127.0.0.1:{free_port()}")
     require_scores(printed)
-    assert re.findall(r"^(\S+) +ready ", printed, re.MULTILINE) == ["supervisor", *parts]
+    assert re.findall(r"^(\S+) +(?:ready|starting) ", printed, re.MULTILINE) == ["supervisor", *parts]
 
 
 def test_a_killed_tour_leaves_nothing_running(published: Published) -> None:
     command = [*COMMAND, "up", "--listen", f"127.0.0.1:{free_port()}"]
     place = Place(published.var / "run")
-    environment = {**published.environment, "GAPURA_FEATURE_STORE_LISTEN": f"127.0.0.1:{free_port()}"}
+    environment = {**published.environment, **own_ports()}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as tour:
         wait_until(lambda: place.read_live() is not None and bool(list(marked(mark_of(place)))), 60)
         tour.kill()

@@ -9,7 +9,7 @@ import click
 
 NO_EDGE, ENVOY = "none", "envoy"
 ONNX, TRITON = "onnx", "triton"
-MLFLOW, VALKEY, FEATURE_STORE = "mlflow", "valkey", "feature-store"
+MLFLOW, VALKEY, FEATURE_STORE, OPERATIONS = "mlflow", "valkey", "feature-store", "operations"
 
 _OPTIONS = (
     click.option("--listen", default="127.0.0.1:9003", show_default=True, help="Address of the gateway, HOST:PORT."),
@@ -35,9 +35,10 @@ _OPTIONS = (
     click.option(
         "--with",
         "extras",
-        type=click.Choice([MLFLOW, VALKEY, FEATURE_STORE]),
+        type=click.Choice([MLFLOW, VALKEY, FEATURE_STORE, OPERATIONS]),
         multiple=True,
-        help="Also run MLflow's server over the registry, a Valkey, or the feature store's service; repeatable.",
+        help="Also run MLflow's server over the registry, a Valkey, the feature store's service, or the operations "
+        "page; repeatable.",
     ),
 )
 

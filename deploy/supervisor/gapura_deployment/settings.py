@@ -21,6 +21,7 @@ class DeploymentSettings(SupervisorSettings):
     listener: str | None = Field(default=None, description="Listener of the workers; the edge decides if not set.")
     redis_url: str = Field(default="", repr=False, description="Redis that runs already; a Valkey of ours if not set.")
     feature_store_listen: str = Field(default="127.0.0.1:9002", description="Address of the feature store's service.")
+    operations_listen: str = Field(default="127.0.0.1:9006", description="Address of the operations page.")
     nodes: str = Field(default="", description="Triton nodes that run already.")
     gpu_nodes: str = Field(default="", description="Triton nodes with a GPU that run already.")
     drain_seconds: float = Field(default=15.0, ge=0, description="Time that calls under way get at the end.")
