@@ -107,7 +107,7 @@ class Settings(BaseSettings):
         description="Share of calls whose traces are kept beside those that fail or are slow; callers that send a "
         "traceparent decide themselves.",
     )
-    slow_ms: float = Field(250.0, gt=0, description="Traces of calls that take longer are kept.")
+    slow_ms: float = Field(100.0, gt=0, description="Traces of calls that take longer are kept.")
     slow_methods: SlowMethods = Field(
         {}, description="The same for single methods: package.Service/Method=20, separated by commas."
     )

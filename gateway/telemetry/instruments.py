@@ -1,8 +1,9 @@
 """Instruments over the cells of a sheet: what they count is in the file at once."""
 
 from bisect import bisect_left
+from math import nan
 
-from gateway.telemetry.families import Family
+from gateway.telemetry.families import Family, Kind
 from gateway.telemetry.layout import CELL_BYTES, Cells, Labels
 from gateway.telemetry.sheet import Sheet
 
@@ -26,7 +27,7 @@ class Counter:
 
 
 class Gauge:
-    """A number that is set."""
+    """A number that is set; one that is not a number says nothing."""
 
     __slots__ = ("_at", "_cells")
 
@@ -82,6 +83,12 @@ class Instruments:
     def histogram(self, family: Family, *labels: str) -> Histogram:
         """Returns the histogram of some labels."""
         return Histogram(*self._cell(family, labels), family.bounds)
+
+    def clear_gauges(self) -> None:
+        """Says nothing of what an earlier process of the sheet has said of itself."""
+        for (family, _), at in self._sheet.places.items():
+            if family.kind is Kind.GAUGE:
+                self._sheet.cells[at] = nan
 
     def _cell(self, family: Family, labels: Labels) -> tuple[Cells, int]:
         """Finds the cells of a series; those of all others where there are too many."""

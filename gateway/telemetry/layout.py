@@ -8,12 +8,13 @@ A record counts once the header says so. Cells are written whole: a reader sees 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import isnan
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from gateway.telemetry.families import FAMILIES, FINGERPRINT, Family
+from gateway.telemetry.families import FAMILIES, FINGERPRINT, Family, Kind
 
 MAGIC = b"gapura-t"
 WORDS = Struct("=8sQ")
@@ -97,8 +98,10 @@ def read_records(content: bytes) -> Iterator[tuple[Family, int, Labels]]:
 
 def read_series(content: bytes) -> list[Series]:
     """Reads every series of a sheet as it is now."""
-    cells = memoryview(content)[CELLS_START:].cast("d")
-    return [
-        Series(family, labels, tuple(cells[first : first + family.cells]))
-        for family, first, labels in read_records(content)
-    ]
+    return series_of(memoryview(content)[CELLS_START:].cast("d"), read_records(content))
+
+
+def series_of(cells: Cells, records: Iterable[tuple[Family, int, Labels]]) -> list[Series]:
+    """Reads the numbers of some series; gauges that are not numbers say nothing, and are left out."""
+    found = (Series(family, labels, tuple(cells[at : at + family.cells])) for family, at, labels in records)
+    return [series for series in found if series.family.kind is not Kind.GAUGE or not isnan(series.values[0])]

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from math import nan
 from pathlib import Path
 from time import perf_counter, time, time_ns
 from typing import Any
@@ -56,6 +57,7 @@ class Pulse:
         self._path = None if folder is None else folder / f"{told['worker']}{STATE_SUFFIX}"
         self._told = {**told, "pid": os.getpid(), "started_ns": time_ns()}
         self._instruments = instruments
+        instruments.clear_gauges()
         self._lag = instruments.histogram(LAG)
         self._worst = self._last = 0.0
         self._counted: dict[str, float] = {}
@@ -120,7 +122,7 @@ class Pulse:
             put(NODE_READY, health, node["address"], node["model"], str(node["version"]))
             put(NODE_ROWS, node["outstanding_rows"], node["address"])
         for family, *labels in self._set - seen:  # of lanes and nodes that have gone
-            gauge(family, *labels).set(0.0)
+            gauge(family, *labels).set(nan)
         self._set = seen
         features = state.get("features") or {}
         for status, count in features.get("statuses", {}).items():

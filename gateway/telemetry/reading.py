@@ -6,6 +6,7 @@ Sheets are read and not mapped: a process may renew its own at any moment, which
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from pathlib import Path
 from time import time
 
@@ -225,9 +226,11 @@ class SheetReader:
 
 
 def gauges_of(file: SheetFile, cells: Numbers, now: float) -> Iterator[tuple[str, Labels, float]]:
-    """Yields name, labels and value of each gauge of a process, if it has told of itself a moment ago."""
+    """Yields name, labels and value of each gauge that says something, if its process told of itself a moment ago."""
     beat = next((cells[first] for family, first, _ in file.gauges if family.name == HEARTBEAT.name), 0.0)
-    if now - beat > SILENT_SECONDS:
+    if not now - beat <= SILENT_SECONDS:  # it may be no number
         return
     for family, first, labels in file.gauges:
-        yield family.name, (*labels, file.worker), float(cells[first])
+        value = float(cells[first])
+        if not isnan(value):
+            yield family.name, (*labels, file.worker), value

@@ -27,6 +27,7 @@ from gateway.telemetry.layout import (
     Series,
     read_identity,
     read_records,
+    series_of,
     write_header,
     write_record,
 )
@@ -81,10 +82,7 @@ class Sheet:
 
     def series(self) -> list[Series]:
         """Reads every series as it is now, in whatever thread."""
-        return [
-            Series(family, labels, tuple(self.cells[first : first + family.cells]))
-            for (family, labels), first in self.places.copy().items()
-        ]
+        return series_of(self.cells, ((family, at, labels) for (family, labels), at in self.places.copy().items()))
 
     def close(self) -> None:
         """Lets another process go on with it."""

@@ -9,7 +9,7 @@ from gapura_supervisor.probes import HttpOk
 from gapura_deployment.options import OPERATIONS
 from gapura_deployment.settings import DeploymentSettings
 
-STAGE = 0
+STAGE = 1
 
 
 def compose_operations(settings: DeploymentSettings) -> Part:

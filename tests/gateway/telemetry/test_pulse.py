@@ -53,7 +53,17 @@ async def test_gauges_follow_the_parts(sheet: Sheet, pulse: Pulse) -> None:
     assert told(sheet, GENERATION) == {(): 5.0}
     nodes[:] = [{**NODE, "ready": False}]
     await pulse.tell()
-    assert told(sheet, NODE_READY) == {("a:1", "m", "1"): 0.0, ("b:1", "m", "1"): 0.0}
+    assert told(sheet, NODE_READY) == {("a:1", "m", "1"): 0.0}
+
+
+async def test_a_process_does_not_say_what_an_earlier_one_said(tmp_path: Path, sheet: Sheet, pulse: Pulse) -> None:
+    pulse.parts["nodes"] = lambda: [NODE]
+    await pulse.tell()
+    sheet.close()
+    after = open_sheet(tmp_path, "gateway")
+    assert told(after, NODE_READY)
+    Pulse(tmp_path, {"worker": "gateway-0"}, Instruments(after))
+    assert not told(after, NODE_READY)
 
 
 async def test_counts_of_parts_outlive_their_process(tmp_path: Path, sheet: Sheet, pulse: Pulse) -> None:
