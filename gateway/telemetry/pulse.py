@@ -12,30 +12,14 @@ from typing import Any
 
 import structlog
 
-from gateway.telemetry.families import (
-    CATALOG_AGE,
-    FEATURE_READS,
-    FEATURE_ROWS,
-    FEATURE_STATUS,
-    GENERATION,
-    HEARTBEAT,
-    IN_FLIGHT,
-    LAG,
-    NODE_READY,
-    NODE_ROWS,
-    SLOTS,
-    UNDER_WAY,
-    USAGE_HELD,
-    WAITING,
-)
+from gateway.telemetry.families import HEARTBEAT, LAG, Family
 from gateway.telemetry.instruments import Instruments
+from gateway.telemetry.layout import Labels
+from gateway.telemetry.told import State, counts_of, gauges_of
 
 BEAT_SECONDS = 0.1
 BEATS_A_STATE = 20
 STATE_SUFFIX = ".state.json"
-NS = 1_000_000_000
-
-State = dict[str, Any]
 
 log = structlog.get_logger(__name__)
 
@@ -60,8 +44,8 @@ class Pulse:
         instruments.clear_gauges()
         self._lag = instruments.histogram(LAG)
         self._worst = self._last = 0.0
-        self._counted: dict[str, float] = {}
-        self._set: set[tuple[Any, ...]] = set()
+        self._counted: dict[tuple[Family, Labels], float] = {}
+        self._gauges: set[tuple[Family, Labels]] = set()
         self._problem = ""
 
     async def run(self, look: Callable[[], None]) -> None:
@@ -100,44 +84,15 @@ class Pulse:
 
     def _count(self, state: State) -> None:
         """Sets gauges, and counts what parts have counted themselves, so that their counts outlive the process."""
-        gauge, seen = self._instruments.gauge, set[tuple[Any, ...]]()
-
-        def put(family: Any, value: float, *labels: str) -> None:
-            seen.add((family, *labels))
-            gauge(family, *labels).set(value)
-
-        put(IN_FLIGHT, state.get("calls_in_flight", 0))
-        put(USAGE_HELD, state.get("usage_held_calls", 0))
-        catalog = state.get("catalog") or {}
-        put(GENERATION, catalog.get("generation", 0))
-        since_ns = catalog.get("published_ns") or catalog.get("live_since_ns")
-        put(CATALOG_AGE, (time_ns() - since_ns) / NS if since_ns else 0.0)
-        for lane in state.get("lanes", ()):
-            version = lane["model"], str(lane["version"])
-            put(WAITING, lane["waiting_rows"], *version)
-            put(UNDER_WAY, lane["under_way"], *version)
-            put(SLOTS, lane["slots"], *version)
-        for node in state.get("nodes", ()):
-            health = 0.0 if not node["ready"] else 0.5 if node["ejected"] else 1.0
-            put(NODE_READY, health, node["address"], node["model"], str(node["version"]))
-            put(NODE_ROWS, node["outstanding_rows"], node["address"])
-        for family, *labels in self._set - seen:  # of lanes and nodes that have gone
-            gauge(family, *labels).set(nan)
-        self._set = seen
-        features = state.get("features") or {}
-        for status, count in features.get("statuses", {}).items():
-            self._grow(FEATURE_STATUS, count, status)
-        self._grow(FEATURE_READS, features.get("reads", 0))
-        for outcome in ("rows", "unread", "corrupt"):
-            self._grow(FEATURE_ROWS, features.get(outcome, 0), outcome)
-
-    def _grow(self, family: Any, count: float, *labels: str) -> None:
-        """Counts what has come since the last time."""
-        key = repr((family.name, labels))
-        grown = count - self._counted.get(key, 0.0)
-        self._counted[key] = count
-        if grown > 0:
-            self._instruments.counter(family, *labels).add(grown)
+        told = {(family, labels): value for family, labels, value in gauges_of(state)}
+        for (family, labels), value in (dict.fromkeys(self._gauges - told.keys(), nan) | told).items():
+            self._instruments.gauge(family, *labels).set(value)
+        self._gauges = set(told)
+        for family, labels, count in counts_of(state):
+            grown = count - self._counted.get((family, labels), 0.0)
+            self._counted[family, labels] = count
+            if grown > 0:
+                self._instruments.counter(family, *labels).add(grown)
 
     def _write(self, state: State) -> None:
         if self._path is None:
