@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.telemetry.exemplars import Exemplars
-from gateway.telemetry.export.exporter import open_exporter
-from gateway.telemetry.families import DROPPED
+from gateway.telemetry.export.export import Export
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.keeping import Keeper
 from gateway.telemetry.levels import Levels
@@ -17,8 +16,6 @@ from gateway.telemetry.pulse import Pulse
 from gateway.telemetry.sheet import open_sheet
 from gateway.telemetry.spool import Spool
 from gateway.telemetry.telemetry import Telemetry
-
-END_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +52,7 @@ class Watch:
 
     Attributes:
         telemetry: Notes calls.
+        export: Exports traces and metrics, if it is asked to.
         parts: What each part says of itself now, by its name in the state; the process adds them.
     """
 
@@ -65,11 +63,9 @@ class Watch:
         instruments, identity = Instruments(sheet), sheet.identity
         worker, version = f"{role}-{identity.number}", package_version("gapura")
         writable = folder if sheet.mapped else None
-        exemplars, dropped = Exemplars(), instruments.counter(DROPPED, "export")
-        self._exporter = open_exporter(identity, version, sheet.series, exemplars.all, dropped.add, address=address)
-        spool = None if writable is None else Spool(writable, worker)
-        offer = None if self._exporter is None else self._exporter.offer
-        self._keeper = Keeper(instruments, worker, spool, exemplars, offer)
+        spool, exemplars = None if writable is None else Spool(writable, worker), Exemplars()
+        self.export = Export(folder if spool else None, sheet, instruments, exemplars, version, address)
+        self._keeper = Keeper(instruments, worker, spool, exemplars, self.export.offer)
         self.telemetry = Telemetry(instruments, self._keeper, bounds.head_ratio, bounds.slow, is_served)
         told = {"worker": worker, "role": role, "instance": identity.instance, "version": version}
         self._pulse = Pulse(writable, told, instruments)
@@ -80,17 +76,21 @@ class Watch:
 
     def start(self) -> None:
         """Writes and exports from now on."""
+        self.export.start()
         self._keeper.start()
 
     async def run(self) -> None:
         """Tells of the process, for ever."""
-        await self._pulse.run(self._levels.look)
+        await self._pulse.run(self._tend)
+
+    def _tend(self) -> None:
+        self._levels.look()
+        self.export.tend()
 
     def close(self) -> None:
         """Writes and exports what is left; it blocks for a moment."""
         self._keeper.close()
-        if self._exporter is not None:
-            self._exporter.close(END_SECONDS)
+        self.export.close()
         self._pulse.close()
         self._sheet.close()
 

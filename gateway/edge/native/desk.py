@@ -130,7 +130,9 @@ class Desk:
 
     def _count_unread(self, event: Event, received: float, code: int, error: Overloaded | None = None) -> None:
         """Counts a call that nobody has looked at."""
-        self._telemetry.end(self._telemetry.begin(self._paths[event[2]], received), code, error)
+        sender = read_sender(event[5][0])
+        trace = self._telemetry.begin(self._paths[event[2]], received, sender.parent, sender.state)
+        self._telemetry.end(trace, code, error)
 
     def _count_left(self, event: Event, received: float) -> None:
         """Counts a call whose caller has gone before anybody looked at it."""

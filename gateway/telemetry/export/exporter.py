@@ -182,6 +182,7 @@ def open_exporter(  # noqa: PLR0913 - what an exporter needs to know
     dropped: Callable[[int], None],
     *,
     address: str = "",
+    paced: bool = True,
 ) -> Exporter | None:
     """Makes an exporter and starts it, if a variable of OpenTelemetry names an endpoint.
 
@@ -192,6 +193,7 @@ def open_exporter(  # noqa: PLR0913 - what an exporter needs to know
         exemplars: Returns the latest exemplars.
         dropped: Counts traces that are not exported; only one thread at a time calls it.
         address: Where the process listens, `host:port`.
+        paced: Whether others use the interpreter too.
 
     Raises:
         ConfigurationError: A variable is not valid, or what it asks for is not installed.
@@ -203,7 +205,7 @@ def open_exporter(  # noqa: PLR0913 - what an exporter needs to know
     def make() -> "Sender":
         from gateway.telemetry.export.sending import Sender  # noqa: PLC0415 - it takes long, and needs an extra
 
-        return Sender(identity, version, address, wanted)
+        return Sender(identity, version, address, wanted, paced=paced)
 
     exporter = Exporter(wanted, make, read_series, exemplars, dropped)
     exporter.start()

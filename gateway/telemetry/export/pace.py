@@ -12,15 +12,20 @@ T = TypeVar("T")
 
 
 class Pace:
-    """Rests for as long as was computed, so that half of a core is the most that is taken."""
+    """Rests for as long as was computed, so that half of a core is the most that is taken.
 
-    def __init__(self) -> None:
+    Args:
+        rests: Whether it does; there is no need to where nobody else uses the interpreter.
+    """
+
+    def __init__(self, *, rests: bool = True) -> None:
+        self._rests = rests
         self._since = perf_counter()
 
     def rest(self, turn_seconds: float = TURN_SECONDS) -> None:
         """Rests, if a turn is over."""
         worked = perf_counter() - self._since
-        if worked > turn_seconds:
+        if worked > turn_seconds and self._rests:
             sleep(min(worked, MOST_REST_SECONDS))
             self._since = perf_counter()
 

@@ -47,12 +47,13 @@ class Sender:
         version: Of the gateway.
         address: Where the process listens.
         wanted: What is to be sent, and how.
+        paced: Whether others use the interpreter too.
     """
 
-    def __init__(self, identity: Identity, version: str, address: str, wanted: Wanted) -> None:
+    def __init__(self, identity: Identity, version: str, address: str, wanted: Wanted, *, paced: bool = True) -> None:
         self._listener = listen()
         resource, scope = resource_of(identity, version), InstrumentationScope("gapura", version)
-        self._pace = Pace()
+        self._pace = Pace(rests=paced)
         self._spans = Spans(resource, scope, address)
         self._metrics = Metrics(resource, scope, identity.since_ns, self._pace.over)
         self._span_exporter = span_exporter(wanted.traces) if wanted.traces else None
