@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.arena import TENANT, Arena, open_arena
 from benchmarks.gbm import draw_rows, grow
 from benchmarks.lanes.contestants import Contestant
-from benchmarks.lanes.cpu import machine_seconds, tree_seconds
+from benchmarks.lanes.cpu import machine_seconds, processes, tree_seconds, trees
 from benchmarks.lanes.field import API_KEY, QUESTIONS, SMALL, SMALL_TREES
 from benchmarks.lanes.questions import Question, ask
 from benchmarks.lanes.ratios import BUSY
@@ -85,10 +85,11 @@ def watched_machine() -> Iterator[None]:
     print(f"processes of others used {cores:.2f} cores meanwhile{told}", flush=True)
 
 
-def resident_mib(pid: int) -> float:
-    """Returns the memory of a process, in MiB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def resident_mib(root: int) -> float:
+    """Returns the memory of a process and of all that descend from it, in MiB; what they share counts for each."""
+    page_mib = os.sysconf("SC_PAGE_SIZE") / 2**20
+    pids = [process.pid for process in trees([root], list(processes()))]
+    return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids) * page_mib
 
 
 def records_in(folder: Path) -> list[dict[str, Any]]:

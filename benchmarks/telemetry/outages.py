@@ -6,8 +6,8 @@ Needs the extra `otlp`. For each kind there are two gateways over small trees, o
 and one that only writes them down; calls come at a steady pace, in turns to both, and every answer is checked. One call
 in ten is traced, and few spans may wait, so that a collector that takes nothing makes the gateway drop traces within
 seconds. When both have ended, every trace was sent or counted as dropped. It ends with status 1 when calls of the
-gateway that exports are more than 1 ms slower, at p50 or p99 in the median of the rounds, when its process has grown by
-more than 128 MiB over the other, or when traces are lost that nobody counted.
+gateway that exports are more than 1 ms slower, at p50 or p99 in the median of the rounds, when its processes have more
+than 128 MiB more than the other, or when traces are lost that nobody counted.
 """
 
 import argparse
@@ -52,7 +52,7 @@ class Figures:
 
     Attributes:
         tallies: Of the rounds.
-        mib: Memory of its process after each.
+        mib: Memory of its processes after each.
     """
 
     tallies: list[Tally] = field(default_factory=list)

@@ -137,10 +137,9 @@ class TableHandler(grpc.GenericRpcHandler):
 
     async def _answer(self, path: str, messages: AsyncIterator[bytes], context: Any) -> bytes:  # noqa: ARG002 - read by hand
         """Answers a call once its message is here; the table is looked at now, since it may have been replaced."""
-        received = perf_counter()
-        message = await context.read()
         sender = sender_of(context, certified=self._certified)
-        trace = self._begin(path, sender, received)
+        trace = self._begin(path, sender, perf_counter())
+        message = await self._read(trace, context)
         try:
             self._traffic.enter()
         except GatewayError as error:
@@ -160,6 +159,18 @@ class TableHandler(grpc.GenericRpcHandler):
         finally:
             self._traffic.leave()
         return bytes(await self._abort(trace, context, fault))
+
+    async def _read(self, trace: CallTrace, context: Any) -> Any:
+        """Returns the message of a call."""
+        try:
+            return await context.read()
+        except asyncio.CancelledError:
+            remaining = context.time_remaining()
+            deadline = None if remaining is None else perf_counter() + remaining
+            self._telemetry.end(trace, code_of_leaving(trace.received, deadline))
+            raise
+        finally:
+            trace.begun = perf_counter()
 
     def _begin(self, path: str, sender: Sender, received: float) -> CallTrace:
         """Begins to note a call, or a stream that is refused."""
