@@ -6,6 +6,8 @@ import platform
 import subprocess
 from pathlib import Path
 
+from tests.debian_packages import run_in
+
 HOME = Path(__file__).parents[1] / "var/chromium"
 PACKAGES = ("chromium-headless-shell", "fontconfig-config", "fonts-liberation")
 
@@ -38,16 +40,11 @@ def install() -> None:
     own = [word for option in options for word in ("-o", option)]
     fetch = ("install", "--download-only", "--yes", "--no-install-recommends", *PACKAGES)
     try:
-        run("apt-get", "-qq", *own, *fetch)
+        run_in(HOME, "apt-get", "-qq", *own, *fetch)
     except subprocess.CalledProcessError:
         own += ["-o", f"Dir::State::lists={HOME}/apt/lists"]
-        run("apt-get", "-qq", *own, "update")
-        run("apt-get", "-qq", *own, *fetch)
+        run_in(HOME, "apt-get", "-qq", *own, "update")
+        run_in(HOME, "apt-get", "-qq", *own, *fetch)
     for package in (HOME / "apt/cache/archives").glob("*.deb"):
-        run("dpkg-deb", "-x", str(package), ".")
+        run_in(HOME, "dpkg-deb", "-x", str(package), ".")
         package.unlink()
-
-
-def run(*command: str) -> None:
-    """Runs one step in the folder."""
-    subprocess.run(command, cwd=HOME, check=True)

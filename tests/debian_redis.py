@@ -3,8 +3,9 @@
 import fcntl
 import os
 import platform
-import subprocess
 from pathlib import Path
+
+from tests.debian_packages import unpack_packages
 
 HOME = Path(__file__).parents[1] / "var/redis"
 PACKAGES = (
@@ -30,25 +31,5 @@ def debian_redis() -> tuple[str, dict[str, str]]:
     with (HOME / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not binary.exists():
-            install()
+            unpack_packages(HOME, *PACKAGES)
     return str(binary), {**os.environ, "LD_LIBRARY_PATH": f"{HOME}/usr/lib/{platform.machine()}-linux-gnu"}
-
-
-def install() -> None:
-    """Fetches the packages, by lists of our own where the system has none, and unpacks them; the server comes last."""
-    (HOME / "apt/lists/partial").mkdir(parents=True, exist_ok=True)
-    (HOME / "apt/cache/archives/partial").mkdir(parents=True, exist_ok=True)
-    try:
-        run("apt-get", "download", *PACKAGES)
-    except subprocess.CalledProcessError:
-        own = ("-o", f"Dir::State::lists={HOME}/apt/lists", "-o", f"Dir::Cache={HOME}/apt/cache", "-qq")
-        run("apt-get", *own, "update")
-        run("apt-get", *own, "download", *PACKAGES)
-    for name in reversed(PACKAGES):
-        for package in HOME.glob(f"{name}_*.deb"):
-            run("dpkg-deb", "-x", package.name, ".")
-
-
-def run(*command: str) -> None:
-    """Runs one step in the folder."""
-    subprocess.run(command, cwd=HOME, check=True)

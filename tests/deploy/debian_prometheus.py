@@ -1,8 +1,9 @@
 """Installs Debian's Prometheus without root and without its service, once, below `var/`."""
 
 import fcntl
-import subprocess
 from pathlib import Path
+
+from tests.debian_packages import unpack_packages
 
 HOME = Path(__file__).parents[2] / "var/prometheus"
 PACKAGE = "prometheus"
@@ -18,25 +19,6 @@ def debian_prometheus(name: str = "prometheus") -> str:
     with (HOME / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (HOME / "installed").exists():
-            install()
+            unpack_packages(HOME, PACKAGE)  # it needs no other
             (HOME / "installed").touch()
     return str(HOME / "usr/bin" / name)
-
-
-def install() -> None:
-    """Fetches the package, by lists of our own where the system has none, and unpacks it; it needs no other."""
-    (HOME / "apt/lists/partial").mkdir(parents=True, exist_ok=True)
-    (HOME / "apt/cache/archives/partial").mkdir(parents=True, exist_ok=True)
-    try:
-        run("apt-get", "download", PACKAGE)
-    except subprocess.CalledProcessError:
-        own = ("-o", f"Dir::State::lists={HOME}/apt/lists", "-o", f"Dir::Cache={HOME}/apt/cache", "-qq")
-        run("apt-get", *own, "update")
-        run("apt-get", *own, "download", PACKAGE)
-    for package in HOME.glob(f"{PACKAGE}_*.deb"):
-        run("dpkg-deb", "-x", package.name, ".")
-
-
-def run(*command: str) -> None:
-    """Runs one step in the folder."""
-    subprocess.run(command, cwd=HOME, check=True)
