@@ -59,8 +59,8 @@ class Gateway:
         observer.parts |= {
             "catalog": self._chronicle.describe,
             "features": self._features.describe,
-            "lanes": lambda: self.lanes.describe()["lanes"],
-            "nodes": lambda: self.lanes.describe()["nodes"],
+            "lanes": self.lanes.describe,
+            "nodes": self.lanes.describe_nodes,
         }
 
     async def start(self) -> str:

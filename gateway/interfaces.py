@@ -225,8 +225,8 @@ class Models(Protocol):
             GatewayError: As of `Backend.infer`; no more come.
         """
 
-    def describe(self) -> Mapping[str, Any]:
-        """Says how it is now, ready for JSON: `nodes`, and of what merges calls `lanes`."""
+    def describe_nodes(self) -> Sequence[Mapping[str, Any]]:
+        """Says how every version is on every node now, ready for JSON."""
 
     async def close(self) -> None:
         """Releases everything; nothing is called afterwards."""

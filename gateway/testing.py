@@ -94,9 +94,9 @@ class FakeBackend:
         self.operations.append((operation, request))
         return b""
 
-    def describe(self) -> Mapping[str, Any]:
-        """Says that there are no nodes."""
-        return {"nodes": []}
+    def describe_nodes(self) -> Sequence[Mapping[str, Any]]:
+        """Says that there are none."""
+        return ()
 
     async def close(self) -> None:
         """Has nothing to release."""

@@ -197,4 +197,14 @@ def identify_batch(batch: BatchTrace) -> None:
 def traceparent_of(batch: BatchTrace) -> str:
     """Returns what a node is told, so that its own spans belong to the batch; it is sampled."""
     identify_batch(batch)
-    return f"00-{batch.trace_id:032x}-{batch.span_id:016x}-01"
+    return f"00-{hex128(batch.trace_id)}-{hex64(batch.span_id)}-01"
+
+
+def hex128(number: int) -> str:
+    """Writes the identifier of a trace."""
+    return f"{number:032x}"
+
+
+def hex64(number: int) -> str:
+    """Writes the identifier of a span."""
+    return f"{number:016x}"

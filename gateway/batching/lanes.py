@@ -1,7 +1,7 @@
 """A backend that merges calls for another backend: one lane per model version."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from gateway.batching.admission import LaneLimits
@@ -103,10 +103,13 @@ class Lanes:
             lane.leave(call)
             raise
 
-    def describe(self) -> Mapping[str, Any]:
-        """Says how nodes and lanes are now, ready for JSON; lanes that nobody has called are left out."""
-        lanes = [lane.describe() for lane in self._lanes.values() if lane.counts.total.last_call]
-        return {**self._backend.describe(), "lanes": lanes}
+    def describe_nodes(self) -> Sequence[Mapping[str, Any]]:
+        """Says how every version is on every node now, ready for JSON."""
+        return self._backend.describe_nodes()
+
+    def describe(self) -> list[Mapping[str, Any]]:
+        """Says how lanes are now, ready for JSON; those that nobody has called are left out."""
+        return [lane.describe() for lane in self._lanes.values() if lane.counts.total.last_call]
 
     async def close(self) -> None:
         """Closes the backend."""

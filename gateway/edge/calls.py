@@ -13,7 +13,7 @@ from gateway.edge.endpoints import Table
 from gateway.edge.status import WireStatus, wire_status
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidRequest, Overloaded, Unimplemented
 from gateway.interfaces import Endpoint, StreamEndpoint
-from gateway.traces import CallTrace, identify
+from gateway.traces import CallTrace, hex64, hex128, identify
 from gateway.types import PRIORITIES, Priority
 
 API_KEY, PRIORITY, CERTIFICATE = "x-api-key", "x-priority", "x-forwarded-client-cert"
@@ -197,6 +197,6 @@ def refusal_of(trace: CallTrace, error: BaseException) -> GatewayError:
         return error
     incident = token_hex(4)
     identify(trace)
-    told = {"trace_id": f"{trace.trace_id:032x}", "span_id": f"{trace.span_id:016x}"}
+    told = {"trace_id": hex128(trace.trace_id), "span_id": hex64(trace.span_id)}
     log.error("unexpected error", method=trace.path, incident=incident, tenant=trace.tenant, **told, exc_info=error)
     return GatewayError("INTERNAL", f"the gateway failed; its log has incident {incident}", incident=incident)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gateway.operations.kept import NS, KeptBatch, KeptCall
+from gateway.operations.kept import KeptBatch, KeptCall
+from gateway.telemetry.records import NS
 
 WIDTH, HEIGHT, MARGIN = 240.0, 36.0, 2.0
 BAR = 1000.0

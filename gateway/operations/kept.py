@@ -6,9 +6,9 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from gateway.telemetry.records import NS
 from gateway.telemetry.words import SERVER_ERROR_NAMES, service_and_method
 
-NS = 1_000_000_000
 IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 
 Seconds = Annotated[float, Field(allow_inf_nan=False)]

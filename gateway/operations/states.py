@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from gateway.telemetry.exemplars import Exemplar
 from gateway.telemetry.pulse import STATE_SUFFIX
 from gateway.telemetry.reading import SILENT_SECONDS
+from gateway.telemetry.records import NS
 
 MOST_BYTES = 16 * 1024 * 1024
-NS = 1_000_000_000
 
 log = structlog.get_logger(__name__)
 

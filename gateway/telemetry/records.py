@@ -10,7 +10,7 @@ from random import getrandbits
 from typing import Any, NamedTuple
 
 from gateway.telemetry.words import CODES
-from gateway.traces import BatchTrace, CallTrace, Try, identify, identify_batch
+from gateway.traces import BatchTrace, CallTrace, Try, hex64, hex128, identify, identify_batch
 
 Record = dict[str, Any]
 Stage = tuple[str, float, float, str]
@@ -170,13 +170,3 @@ def link_to(call: CallTrace) -> Record:
 def tell_try(each: Try, started: float, ended: float) -> list[Any]:
     """Tells an attempt: node, offset, duration, fault."""
     return [each.node, each.started - started, (each.ended or ended) - each.started, each.fault]
-
-
-def hex128(number: int) -> str:
-    """Writes the identifier of a trace."""
-    return f"{number:032x}"
-
-
-def hex64(number: int) -> str:
-    """Writes the identifier of a span."""
-    return f"{number:016x}"

@@ -20,8 +20,8 @@ from gateway.telemetry.families import (
     Family,
 )
 from gateway.telemetry.layout import Labels
+from gateway.telemetry.records import NS
 
-NS = 1_000_000_000
 EJECTED = 0.5
 
 State = dict[str, Any]

@@ -1,7 +1,7 @@
 """The embedded backend, as the gateway sees it: ONNX Runtime in this process, over a repository in Triton's layout."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -112,9 +112,9 @@ class OnnxBackend:
         """
         return await self._operations[operation](request)
 
-    def describe(self) -> Mapping[str, Any]:
-        """Says that there are no nodes."""
-        return {"nodes": []}
+    def describe_nodes(self) -> Sequence[Mapping[str, Any]]:
+        """Says that there are none."""
+        return ()
 
     async def close(self) -> None:
         """Ends the threads; batches under way finish."""

@@ -169,10 +169,10 @@ class TritonBackend:
             raise unloaded(version.model)
         return stream_from(self._pool, version, inputs, deadline)
 
-    def describe(self) -> Mapping[str, Any]:
-        """Says how every version is on every node, ready for JSON."""
+    def describe_nodes(self) -> Sequence[Mapping[str, Any]]:
+        """Says how every version is on every node now, ready for JSON."""
         versions = self._pool.versions()
-        return {"nodes": [replica.describe() for version in versions for replica in self._pool.replicas(version)]}
+        return [replica.describe() for version in versions for replica in self._pool.replicas(version)]
 
     async def close(self) -> None:
         """Ends every connection."""

@@ -96,14 +96,16 @@ class Desk:
         for event in events:
             if event[0] == CANCEL:
                 self._give_up(event[1])
-            elif event[1] in self._early:
+                continue
+            unread = Unread(event, read_sender(event[5][0]), received)
+            if event[1] in self._early:
                 del self._early[event[1]]
-                self._count_left(event, received)
+                self._count_left(unread)
             elif not self._open:
                 self._front.fail(event[1], UNAVAILABLE, STOPPING)
-                self._count_unread(event, received, UNAVAILABLE)
+                self._count_unread(unread, UNAVAILABLE)
             else:
-                self._keep(Unread(event, read_sender(event[5][0]), received), now)
+                self._keep(unread, now)
         if not self._turning:
             self._turn()
 
@@ -126,19 +128,22 @@ class Desk:
         """Refuses a call that nobody has looked at."""
         code, message, metadata = status_of(error)
         self._front.fail(unread.event[1], code, message, metadata)
-        self._count_unread(unread.event, unread.received, code, error)
+        self._count_unread(unread, code, error)
 
-    def _count_unread(self, event: Event, received: float, code: int, error: Overloaded | None = None) -> None:
+    def _note(self, unread: Unread) -> CallTrace:
+        """Begins to note a call."""
+        sender = unread.sender
+        return self._telemetry.begin(self._paths[unread.event[2]], unread.received, sender.parent, sender.state)
+
+    def _count_unread(self, unread: Unread, code: int, error: Overloaded | None = None) -> None:
         """Counts a call that nobody has looked at."""
-        sender = read_sender(event[5][0])
-        trace = self._telemetry.begin(self._paths[event[2]], received, sender.parent, sender.state)
-        self._telemetry.end(trace, code, error)
+        self._telemetry.end(self._note(unread), code, error)
 
-    def _count_left(self, event: Event, received: float) -> None:
+    def _count_left(self, unread: Unread) -> None:
         """Counts a call whose caller has gone before anybody looked at it."""
-        remaining = event[5][2]
-        deadline = None if remaining is None else received + remaining
-        self._count_unread(event, received, code_of_leaving(received, deadline))
+        remaining = unread.event[5][2]
+        deadline = None if remaining is None else unread.received + remaining
+        self._count_unread(unread, code_of_leaving(unread.received, deadline))
 
     def close(self) -> None:
         """Refuses calls that come from now on."""
@@ -158,7 +163,7 @@ class Desk:
         if task is not None:
             task.cancel()
         elif (unread := self._unread.drop(number)) is not None:
-            self._count_left(unread.event, unread.received)
+            self._count_left(unread)
         else:
             self._early[number] = None
             if len(self._early) > MOST_EARLY:  # they are of calls that had ended
@@ -184,14 +189,13 @@ class Desk:
 
     def _begin(self, unread: Unread, table: Table, received: float) -> None:
         """Begins a call that was received at a time of the event loop's clock."""
-        _, number, method, message, _, (_, _, remaining) = unread.event
-        sender = unread.sender
-        trace = self._telemetry.begin(self._paths[method], unread.received, sender.parent, sender.state)
+        _, number, _, message, _, (_, _, remaining) = unread.event
+        trace = self._note(unread)
         if len(message) > self._most_bytes:
             self._fail_size(number, trace, "Received", len(message))
             return
         try:
-            call = read_call(trace, message, sender, remaining, received)
+            call = read_call(trace, message, unread.sender, remaining, received)
             begun = begin(find(table, trace.path, Endpoint).answer(call))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the caller is told no more than it should be
             self._refusals.append((number, trace, error))

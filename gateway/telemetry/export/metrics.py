@@ -25,9 +25,9 @@ from gateway.telemetry.export.pace import Paced
 from gateway.telemetry.export.words import attributes_of
 from gateway.telemetry.families import Family, Kind
 from gateway.telemetry.layout import Labels, Series
+from gateway.telemetry.records import NS
 
 CUMULATIVE = AggregationTemporality.CUMULATIVE
-NS = 1_000_000_000
 
 # Points of one message: what is more is told in further ones, so that none is large and to make one takes no long time.
 MOST_POINTS = 64

@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from time import time_ns
 from typing import Any
 
@@ -17,7 +18,7 @@ from gateway.telemetry.exemplars import Exemplar
 from gateway.telemetry.export.metrics import Metrics
 from gateway.telemetry.export.pace import Pace, Paced
 from gateway.telemetry.export.spans import Spans
-from gateway.telemetry.export.variables import HTTP, Wanted
+from gateway.telemetry.export.variables import PACKAGES, Wanted
 from gateway.telemetry.export.words import Attributes
 from gateway.telemetry.layout import Identity, Series
 from gateway.telemetry.records import Record
@@ -56,8 +57,12 @@ class Sender:
         self._pace = Pace(rests=paced)
         self._spans = Spans(resource, scope, address)
         self._metrics = Metrics(resource, scope, identity.since_ns, self._pace.over)
-        self._span_exporter = span_exporter(wanted.traces) if wanted.traces else None
-        self._metric_exporter = metric_exporter(wanted.metrics) if wanted.metrics else None
+        self._span_exporter: SpanExporter | None = None
+        self._metric_exporter: MetricExporter | None = None
+        if wanted.traces:
+            self._span_exporter = exporter_of(wanted.traces, "trace_exporter", "OTLPSpanExporter")
+        if wanted.metrics:
+            self._metric_exporter = exporter_of(wanted.metrics, "metric_exporter", "OTLPMetricExporter")
 
     def send_records(self, records: Sequence[Record]) -> str:
         """Sends the spans of records; returns why they could not be sent, or nothing."""
@@ -109,37 +114,6 @@ def resource_of(identity: Identity, version: str) -> Resource:
     return by_default.merge(OTELResourceDetector().detect()).merge(Resource(own))
 
 
-def span_exporter(protocol: str) -> SpanExporter:
-    """Makes the SDK's exporter of spans; it reads its variables itself."""
-    exporter: Any
-    if protocol == HTTP:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - one of the two is enough
-            OTLPSpanExporter as HttpExporter,
-        )
-
-        exporter = HttpExporter()
-    else:
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415 - as above
-            OTLPSpanExporter as GrpcExporter,
-        )
-
-        exporter = GrpcExporter()
-    return exporter  # type: ignore[no-any-return]
-
-
-def metric_exporter(protocol: str) -> MetricExporter:
-    """Makes the SDK's exporter of metrics; it reads its variables itself."""
-    exporter: Any
-    if protocol == HTTP:
-        from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415 - as above
-            OTLPMetricExporter as HttpExporter,
-        )
-
-        exporter = HttpExporter()
-    else:
-        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (  # noqa: PLC0415 - as above
-            OTLPMetricExporter as GrpcExporter,
-        )
-
-        exporter = GrpcExporter()
-    return exporter  # type: ignore[no-any-return]
+def exporter_of(protocol: str, module: str, name: str) -> Any:
+    """Makes one of the SDK's exporters; it reads its variables itself."""
+    return getattr(import_module(f"{PACKAGES[protocol]}.{module}"), name)()
