@@ -40,7 +40,8 @@ class Serving(_message.Message):
     """
     unit: _builtins.str
     """Request field that identifies the unit of an experiment, such as the
-    customer: the same unit always meets the same arm.
+    customer: the same unit always meets the same arm. A path leads into
+    messages, `order.customer_id`. A text, or a whole number.
     """
     batch_of: _builtins.str
     """On a `BatchX` method: the name of the method of the same service that

@@ -26,7 +26,7 @@ from erpml.types.v1 import feature_view_pb2 as erpml_dot_types_dot_v1_dot_featur
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65rpml/catalog/v1/catalog.proto\x12\x10\x65rpml.catalog.v1\x1a!erpml/types/v1/feature_view.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x01\n\x07\x43\x61talog\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06models\x18\x03 \x03(\x0b\x32\x17.erpml.catalog.v1.Model\x12\x31\n\x0bretirements\x18\x04 \x03(\x0b\x32\x1c.erpml.catalog.v1.Retirement\x12\x32\n\rfeature_views\x18\x05 \x03(\x0b\x32\x1b.erpml.types.v1.FeatureView\"\xc2\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04team\x18\x02 \x01(\t\x12+\n\x08versions\x18\x03 \x03(\x0b\x32\x19.erpml.catalog.v1.Version\x12#\n\x04\x61rms\x18\x04 \x03(\x0b\x32\x15.erpml.catalog.v1.Arm\x12\x33\n\x06policy\x18\x05 \x03(\x0b\x32#.erpml.catalog.v1.Model.PolicyEntry\x12.\n\tplacement\x18\x06 \x01(\x0e\x32\x1b.erpml.catalog.v1.Placement\x12\x18\n\x10previous_version\x18\x07 \x01(\x03\x1aL\n\x0bPolicyEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.erpml.catalog.v1.PolicyValue:\x02\x38\x01\"\xa7\x01\n\nRetirement\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x07version\x18\x02 \x01(\x0b\x32\x19.erpml.catalog.v1.Version\x12.\n\tplacement\x18\x03 \x01(\x0e\x32\x1b.erpml.catalog.v1.Placement\x12.\n\nretired_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x02\n\x07Version\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12.\n\tsignature\x18\x02 \x01(\x0b\x32\x1b.erpml.catalog.v1.Signature\x12\x16\n\x0emax_batch_size\x18\x03 \x01(\r\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x0e\n\x06run_id\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x17\n\x0f\x61rtifact_digest\x18\x07 \x01(\t\x12,\n\x06parity\x18\x08 \x01(\x0b\x32\x1c.erpml.catalog.v1.ModelProof\x12.\n\nlive_since\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\nModelProof\x12\x0c\n\x04rows\x18\x01 \x01(\x03\x12\x14\n\x0cmax_abs_diff\x18\x02 \x01(\x01\x12\x11\n\ttolerance\x18\x03 \x01(\x01\x12\x10\n\x08relative\x18\x04 \x01(\x08\"`\n\tSignature\x12(\n\x06inputs\x18\x01 \x03(\x0b\x32\x18.erpml.catalog.v1.Tensor\x12)\n\x07outputs\x18\x02 \x03(\x0b\x32\x18.erpml.catalog.v1.Tensor\"G\n\x06Tensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\x0c\n\x04\x64ims\x18\x03 \x03(\x03\x12\x0f\n\x07\x63olumns\x18\x04 \x03(\t\"\x95\x01\n\x03\x41rm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x1b\n\x13weight_basis_points\x18\x03 \x01(\r\x12\'\n\x04kind\x18\x04 \x01(\x0e\x32\x19.erpml.catalog.v1.ArmKind\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\x0bPolicyValue\x12\x0e\n\x06values\x18\x01 \x03(\x01\"F\n\x0f\x43\x61talogEnvelope\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63\x61talog\x18\x03 \x01(\x0c*L\n\tPlacement\x12\x19\n\x15PLACEMENT_UNSPECIFIED\x10\x00\x12\x11\n\rPLACEMENT_CPU\x10\x01\x12\x11\n\rPLACEMENT_GPU\x10\x02*h\n\x07\x41rmKind\x12\x18\n\x14\x41RM_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41RM_KIND_CHAMPION\x10\x01\x12\x17\n\x13\x41RM_KIND_CHALLENGER\x10\x02\x12\x13\n\x0f\x41RM_KIND_SHADOW\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65rpml/catalog/v1/catalog.proto\x12\x10\x65rpml.catalog.v1\x1a!erpml/types/v1/feature_view.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x01\n\x07\x43\x61talog\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06models\x18\x03 \x03(\x0b\x32\x17.erpml.catalog.v1.Model\x12\x31\n\x0bretirements\x18\x04 \x03(\x0b\x32\x1c.erpml.catalog.v1.Retirement\x12\x32\n\rfeature_views\x18\x05 \x03(\x0b\x32\x1b.erpml.types.v1.FeatureView\"\xf5\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04team\x18\x02 \x01(\t\x12+\n\x08versions\x18\x03 \x03(\x0b\x32\x19.erpml.catalog.v1.Version\x12#\n\x04\x61rms\x18\x04 \x03(\x0b\x32\x15.erpml.catalog.v1.Arm\x12\x33\n\x06policy\x18\x05 \x03(\x0b\x32#.erpml.catalog.v1.Model.PolicyEntry\x12.\n\tplacement\x18\x06 \x01(\x0e\x32\x1b.erpml.catalog.v1.Placement\x12\x18\n\x10previous_version\x18\x07 \x01(\x03\x12\x31\n\x0b\x65xperiments\x18\x08 \x03(\x0b\x32\x1c.erpml.catalog.v1.Experiment\x1aL\n\x0bPolicyEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.erpml.catalog.v1.PolicyValue:\x02\x38\x01\"\xa7\x01\n\nRetirement\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x07version\x18\x02 \x01(\x0b\x32\x19.erpml.catalog.v1.Version\x12.\n\tplacement\x18\x03 \x01(\x0e\x32\x1b.erpml.catalog.v1.Placement\x12.\n\nretired_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x02\n\x07Version\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12.\n\tsignature\x18\x02 \x01(\x0b\x32\x1b.erpml.catalog.v1.Signature\x12\x16\n\x0emax_batch_size\x18\x03 \x01(\r\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x0e\n\x06run_id\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x17\n\x0f\x61rtifact_digest\x18\x07 \x01(\t\x12,\n\x06parity\x18\x08 \x01(\x0b\x32\x1c.erpml.catalog.v1.ModelProof\x12.\n\nlive_since\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\nModelProof\x12\x0c\n\x04rows\x18\x01 \x01(\x03\x12\x14\n\x0cmax_abs_diff\x18\x02 \x01(\x01\x12\x11\n\ttolerance\x18\x03 \x01(\x01\x12\x10\n\x08relative\x18\x04 \x01(\x08\"`\n\tSignature\x12(\n\x06inputs\x18\x01 \x03(\x0b\x32\x18.erpml.catalog.v1.Tensor\x12)\n\x07outputs\x18\x02 \x03(\x0b\x32\x18.erpml.catalog.v1.Tensor\"G\n\x06Tensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\x0c\n\x04\x64ims\x18\x03 \x03(\x03\x12\x0f\n\x07\x63olumns\x18\x04 \x03(\t\"\xb4\x01\n\x03\x41rm\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x1b\n\x13weight_basis_points\x18\x03 \x01(\r\x12\'\n\x04kind\x18\x04 \x01(\x0e\x32\x19.erpml.catalog.v1.ArmKind\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x15mirrored_basis_points\x18\x06 \x01(\r\"\xe0\x02\n\nExperiment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.erpml.catalog.v1.ExperimentState\x12\'\n\x06slices\x18\x04 \x03(\x0b\x32\x17.erpml.catalog.v1.Slice\x12\x0f\n\x07tenants\x18\x05 \x03(\t\x12/\n\nconditions\x18\x06 \x03(\x0b\x32\x1b.erpml.catalog.v1.Condition\x12.\n\texclusion\x18\x07 \x01(\x0b\x32\x1b.erpml.catalog.v1.Exclusion\x12\x30\n\nguardrails\x18\x08 \x01(\x0b\x32\x1c.erpml.catalog.v1.Guardrails\x12\x10\n\x08revision\x18\t \x01(\t\x12%\n\x05halts\x18\n \x03(\x0b\x32\x16.erpml.catalog.v1.Halt\";\n\x05Slice\x12\x0b\n\x03\x61rm\x18\x01 \x01(\t\x12\x14\n\x0c\x66irst_bucket\x18\x02 \x01(\r\x12\x0f\n\x07\x62uckets\x18\x03 \x01(\r\"*\n\tCondition\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t\"A\n\tExclusion\x12\r\n\x05group\x18\x01 \x01(\t\x12\x14\n\x0c\x66irst_bucket\x18\x02 \x01(\r\x12\x0f\n\x07\x62uckets\x18\x03 \x01(\r\"y\n\nGuardrails\x12\x12\n\nerror_rate\x18\x01 \x01(\x01\x12\x15\n\rlatency_ratio\x18\x02 \x01(\x01\x12\x13\n\x0bscore_shift\x18\x03 \x01(\x01\x12\x16\n\x0ewindow_seconds\x18\x04 \x01(\r\x12\x13\n\x0bleast_calls\x18\x05 \x01(\r\"K\n\x04Halt\x12\x0b\n\x03\x61rm\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x94\x01\n\x07Verdict\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nexperiment\x18\x02 \x01(\t\x12\x0b\n\x03\x61rm\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x03\x12\x10\n\x08revision\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1d\n\x0bPolicyValue\x12\x0e\n\x06values\x18\x01 \x03(\x01\"F\n\x0f\x43\x61talogEnvelope\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63\x61talog\x18\x03 \x01(\x0c*L\n\tPlacement\x12\x19\n\x15PLACEMENT_UNSPECIFIED\x10\x00\x12\x11\n\rPLACEMENT_CPU\x10\x01\x12\x11\n\rPLACEMENT_GPU\x10\x02*h\n\x07\x41rmKind\x12\x18\n\x14\x41RM_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41RM_KIND_CHAMPION\x10\x01\x12\x17\n\x13\x41RM_KIND_CHALLENGER\x10\x02\x12\x13\n\x0f\x41RM_KIND_SHADOW\x10\x03*n\n\x0f\x45xperimentState\x12 \n\x1c\x45XPERIMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPERIMENT_STATE_RUNNING\x10\x01\x12\x1b\n\x17\x45XPERIMENT_STATE_PAUSED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,30 +35,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL_POLICYENTRY']._loaded_options = None
   _globals['_MODEL_POLICYENTRY']._serialized_options = b'8\001'
-  _globals['_PLACEMENT']._serialized_start=1619
-  _globals['_PLACEMENT']._serialized_end=1695
-  _globals['_ARMKIND']._serialized_start=1697
-  _globals['_ARMKIND']._serialized_end=1801
+  _globals['_PLACEMENT']._serialized_start=2579
+  _globals['_PLACEMENT']._serialized_end=2655
+  _globals['_ARMKIND']._serialized_start=2657
+  _globals['_ARMKIND']._serialized_end=2761
+  _globals['_EXPERIMENTSTATE']._serialized_start=2763
+  _globals['_EXPERIMENTSTATE']._serialized_end=2873
   _globals['_CATALOG']._serialized_start=121
   _globals['_CATALOG']._serialized_end=342
   _globals['_MODEL']._serialized_start=345
-  _globals['_MODEL']._serialized_end=667
-  _globals['_MODEL_POLICYENTRY']._serialized_start=591
-  _globals['_MODEL_POLICYENTRY']._serialized_end=667
-  _globals['_RETIREMENT']._serialized_start=670
-  _globals['_RETIREMENT']._serialized_end=837
-  _globals['_VERSION']._serialized_start=840
-  _globals['_VERSION']._serialized_end=1104
-  _globals['_MODELPROOF']._serialized_start=1106
-  _globals['_MODELPROOF']._serialized_end=1191
-  _globals['_SIGNATURE']._serialized_start=1193
-  _globals['_SIGNATURE']._serialized_end=1289
-  _globals['_TENSOR']._serialized_start=1291
-  _globals['_TENSOR']._serialized_end=1362
-  _globals['_ARM']._serialized_start=1365
-  _globals['_ARM']._serialized_end=1514
-  _globals['_POLICYVALUE']._serialized_start=1516
-  _globals['_POLICYVALUE']._serialized_end=1545
-  _globals['_CATALOGENVELOPE']._serialized_start=1547
-  _globals['_CATALOGENVELOPE']._serialized_end=1617
+  _globals['_MODEL']._serialized_end=718
+  _globals['_MODEL_POLICYENTRY']._serialized_start=642
+  _globals['_MODEL_POLICYENTRY']._serialized_end=718
+  _globals['_RETIREMENT']._serialized_start=721
+  _globals['_RETIREMENT']._serialized_end=888
+  _globals['_VERSION']._serialized_start=891
+  _globals['_VERSION']._serialized_end=1155
+  _globals['_MODELPROOF']._serialized_start=1157
+  _globals['_MODELPROOF']._serialized_end=1242
+  _globals['_SIGNATURE']._serialized_start=1244
+  _globals['_SIGNATURE']._serialized_end=1340
+  _globals['_TENSOR']._serialized_start=1342
+  _globals['_TENSOR']._serialized_end=1413
+  _globals['_ARM']._serialized_start=1416
+  _globals['_ARM']._serialized_end=1596
+  _globals['_EXPERIMENT']._serialized_start=1599
+  _globals['_EXPERIMENT']._serialized_end=1951
+  _globals['_SLICE']._serialized_start=1953
+  _globals['_SLICE']._serialized_end=2012
+  _globals['_CONDITION']._serialized_start=2014
+  _globals['_CONDITION']._serialized_end=2056
+  _globals['_EXCLUSION']._serialized_start=2058
+  _globals['_EXCLUSION']._serialized_end=2123
+  _globals['_GUARDRAILS']._serialized_start=2125
+  _globals['_GUARDRAILS']._serialized_end=2246
+  _globals['_HALT']._serialized_start=2248
+  _globals['_HALT']._serialized_end=2323
+  _globals['_VERDICT']._serialized_start=2326
+  _globals['_VERDICT']._serialized_end=2474
+  _globals['_POLICYVALUE']._serialized_start=2476
+  _globals['_POLICYVALUE']._serialized_end=2505
+  _globals['_CATALOGENVELOPE']._serialized_start=2507
+  _globals['_CATALOGENVELOPE']._serialized_end=2577
 # @@protoc_insertion_point(module_scope)

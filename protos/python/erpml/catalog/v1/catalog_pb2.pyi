@@ -75,6 +75,30 @@ ARM_KIND_SHADOW: ArmKind.ValueType  # 3
 """Is asked beside the champion; its answers are compared and dropped."""
 Global___ArmKind: _TypeAlias = ArmKind  # noqa: Y015
 
+class _ExperimentState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExperimentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExperimentState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXPERIMENT_STATE_UNSPECIFIED: _ExperimentState.ValueType  # 0
+    """Not said."""
+    EXPERIMENT_STATE_RUNNING: _ExperimentState.ValueType  # 1
+    """It divides calls."""
+    EXPERIMENT_STATE_PAUSED: _ExperimentState.ValueType  # 2
+    """It does not for the time being."""
+
+class ExperimentState(_ExperimentState, metaclass=_ExperimentStateEnumTypeWrapper):
+    """Whether an experiment divides calls."""
+
+EXPERIMENT_STATE_UNSPECIFIED: ExperimentState.ValueType  # 0
+"""Not said."""
+EXPERIMENT_STATE_RUNNING: ExperimentState.ValueType  # 1
+"""It divides calls."""
+EXPERIMENT_STATE_PAUSED: ExperimentState.ValueType  # 2
+"""It does not for the time being."""
+Global___ExperimentState: _TypeAlias = ExperimentState  # noqa: Y015
+
 @_typing.final
 class Catalog(_message.Message):
     """A snapshot of every model that is live."""
@@ -159,6 +183,7 @@ class Model(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     PLACEMENT_FIELD_NUMBER: _builtins.int
     PREVIOUS_VERSION_FIELD_NUMBER: _builtins.int
+    EXPERIMENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Registered name, `<team>_<model>`."""
     team: _builtins.str
@@ -183,6 +208,12 @@ class Model(_message.Message):
     def policy(self) -> _containers.MessageMap[_builtins.str, Global___PolicyValue]:
         """Policy values that replace the defaults of the contract, by name."""
 
+    @_builtins.property
+    def experiments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Experiment]:
+        """Experiments that are on, in the order in which they are asked: the first
+        that takes a call chooses its arm. The champion answers what none takes.
+        """
+
     def __init__(
         self,
         *,
@@ -193,10 +224,11 @@ class Model(_message.Message):
         policy: _abc.Mapping[_builtins.str, Global___PolicyValue] | None = ...,
         placement: Global___Placement.ValueType = ...,
         previous_version: _builtins.int = ...,
+        experiments: _abc.Iterable[Global___Experiment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "name", b"name", "placement", b"placement", "policy", b"policy", "previous_version", b"previous_version", "team", b"team", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "experiments", b"experiments", "name", b"name", "placement", b"placement", "policy", b"policy", "previous_version", b"previous_version", "team", b"team", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -412,7 +444,7 @@ Global___Tensor: _TypeAlias = Tensor  # noqa: Y015
 
 @_typing.final
 class Arm(_message.Message):
-    """A share of the traffic of a model."""
+    """A version that may answer calls of a model, and what for."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -421,15 +453,22 @@ class Arm(_message.Message):
     WEIGHT_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     SINCE_FIELD_NUMBER: _builtins.int
+    MIRRORED_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`champion` or a challenger's name."""
+    """`champion`, or the name of a challenger or a shadow."""
     version: _builtins.int
     """Version that answers."""
     weight_basis_points: _builtins.int
-    """Share in hundredths of a percent; the arms of a model add up to 10,000."""
+    """Share of the calls that no experiment takes, in hundredths of a percent:
+    10,000 for the champion, 0 for the others.
+    """
     kind: Global___ArmKind.ValueType
     """What the arm is for. Where it is not said, the arm with the largest share
     is the champion and the others are challengers.
+    """
+    mirrored_basis_points: _builtins.int
+    """Of a shadow: the share of the champion's calls that it is asked too, in
+    hundredths of a percent.
     """
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
@@ -443,14 +482,319 @@ class Arm(_message.Message):
         weight_basis_points: _builtins.int = ...,
         kind: Global___ArmKind.ValueType = ...,
         since: _timestamp_pb2.Timestamp | None = ...,
+        mirrored_basis_points: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name", "since", b"since", "version", b"version", "weight_basis_points", b"weight_basis_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "mirrored_basis_points", b"mirrored_basis_points", "name", b"name", "since", b"since", "version", b"version", "weight_basis_points", b"weight_basis_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Arm: _TypeAlias = Arm  # noqa: Y015
+
+@_typing.final
+class Experiment(_message.Message):
+    """Divides calls of a model among its arms.
+
+    A unit, such as a customer, always falls into the same of 10,000 buckets:
+    the first six bytes of SHA-256 of `<seed>/<unit>` in UTF-8, read as a
+    big-endian number, modulo 10,000. The bucket says which arm answers.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SLICES_FIELD_NUMBER: _builtins.int
+    TENANTS_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    EXCLUSION_FIELD_NUMBER: _builtins.int
+    GUARDRAILS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    HALTS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Unique among the experiments of the model. `default` is that of the
+    weights that stand on the registered model itself.
+    """
+    seed: _builtins.str
+    """What units are hashed with."""
+    state: Global___ExperimentState.ValueType
+    """Whether it divides calls at present; while it pauses, the champion answers."""
+    revision: _builtins.str
+    """Changes with everything that somebody decides about the experiment. A
+    verdict counts for the revision on which it was passed.
+    """
+    @_builtins.property
+    def slices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slice]:
+        """Who has which buckets. Together they are all of 0 to 9,999, once each."""
+
+    @_builtins.property
+    def tenants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the tenants whose calls it takes; all where there are none."""
+
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Condition]:
+        """What else must be true of a call that it takes."""
+
+    @_builtins.property
+    def exclusion(self) -> Global___Exclusion:
+        """Keeps it apart from other experiments; not set where it is not."""
+
+    @_builtins.property
+    def guardrails(self) -> Global___Guardrails:
+        """When an arm loses its share."""
+
+    @_builtins.property
+    def halts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Halt]:
+        """Arms that have lost their share."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        seed: _builtins.str = ...,
+        state: Global___ExperimentState.ValueType = ...,
+        slices: _abc.Iterable[Global___Slice] | None = ...,
+        tenants: _abc.Iterable[_builtins.str] | None = ...,
+        conditions: _abc.Iterable[Global___Condition] | None = ...,
+        exclusion: Global___Exclusion | None = ...,
+        guardrails: Global___Guardrails | None = ...,
+        revision: _builtins.str = ...,
+        halts: _abc.Iterable[Global___Halt] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["exclusion", b"exclusion", "guardrails", b"guardrails"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "exclusion", b"exclusion", "guardrails", b"guardrails", "halts", b"halts", "name", b"name", "revision", b"revision", "seed", b"seed", "slices", b"slices", "state", b"state", "tenants", b"tenants"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Experiment: _TypeAlias = Experiment  # noqa: Y015
+
+@_typing.final
+class Slice(_message.Message):
+    """Neighbouring buckets that have the same arm."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARM_FIELD_NUMBER: _builtins.int
+    FIRST_BUCKET_FIELD_NUMBER: _builtins.int
+    BUCKETS_FIELD_NUMBER: _builtins.int
+    arm: _builtins.str
+    """Name of the arm."""
+    first_bucket: _builtins.int
+    """The lowest of the buckets, from 0."""
+    buckets: _builtins.int
+    """How many there are, from 1."""
+    def __init__(
+        self,
+        *,
+        arm: _builtins.str = ...,
+        first_bucket: _builtins.int = ...,
+        buckets: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm", b"arm", "buckets", b"buckets", "first_bucket", b"first_bucket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Slice: _TypeAlias = Slice  # noqa: Y015
+
+@_typing.final
+class Condition(_message.Message):
+    """Something that must be true of a request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Path of a field of the typed request, such as `channel` or
+    `customer.country`. What has no such field is not taken.
+    """
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Values of which the field must have one: a text, a number in decimal, the
+        name of an enum's value, `true` or `false`.
+        """
+
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        values: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Condition: _TypeAlias = Condition  # noqa: Y015
+
+@_typing.final
+class Exclusion(_message.Message):
+    """Keeps experiments apart: of those in one group, also of several models, a
+    unit meets one at most.
+
+    The unit's bucket in the group, hashed with the seed `group.<name>`, must be
+    in the range.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    FIRST_BUCKET_FIELD_NUMBER: _builtins.int
+    BUCKETS_FIELD_NUMBER: _builtins.int
+    group: _builtins.str
+    """Name of the group."""
+    first_bucket: _builtins.int
+    """The lowest bucket of the range, from 0."""
+    buckets: _builtins.int
+    """Buckets of the range, from 1."""
+    def __init__(
+        self,
+        *,
+        group: _builtins.str = ...,
+        first_bucket: _builtins.int = ...,
+        buckets: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buckets", b"buckets", "first_bucket", b"first_bucket", "group", b"group"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Exclusion: _TypeAlias = Exclusion  # noqa: Y015
+
+@_typing.final
+class Guardrails(_message.Message):
+    """When an arm loses its share: it is compared with the champion over the last
+    seconds, within the same experiment.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERROR_RATE_FIELD_NUMBER: _builtins.int
+    LATENCY_RATIO_FIELD_NUMBER: _builtins.int
+    SCORE_SHIFT_FIELD_NUMBER: _builtins.int
+    WINDOW_SECONDS_FIELD_NUMBER: _builtins.int
+    LEAST_CALLS_FIELD_NUMBER: _builtins.int
+    error_rate: _builtins.float
+    """Most that the share of failed calls may be above the champion's, from 0 to
+    1.
+    """
+    latency_ratio: _builtins.float
+    """Most times that the arm may take as long as the champion, at the median and
+    at the 99th percentile.
+    """
+    score_shift: _builtins.float
+    """Most that the distributions of scores may differ: the Kolmogorov-Smirnov
+    distance, from 0 to 1.
+    """
+    window_seconds: _builtins.int
+    """Seconds that are looked at."""
+    least_calls: _builtins.int
+    """Calls of the arm in the window, from which on it is judged."""
+    def __init__(
+        self,
+        *,
+        error_rate: _builtins.float = ...,
+        latency_ratio: _builtins.float = ...,
+        score_shift: _builtins.float = ...,
+        window_seconds: _builtins.int = ...,
+        least_calls: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_rate", b"error_rate", "latency_ratio", b"latency_ratio", "least_calls", b"least_calls", "score_shift", b"score_shift", "window_seconds", b"window_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Guardrails: _TypeAlias = Guardrails  # noqa: Y015
+
+@_typing.final
+class Halt(_message.Message):
+    """An arm that has lost its share until a person gives it one again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARM_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    arm: _builtins.str
+    """Name of the arm."""
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        arm: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm", b"arm", "at", b"at", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Halt: _TypeAlias = Halt  # noqa: Y015
+
+@_typing.final
+class Verdict(_message.Message):
+    """What guardrails have found: the arm has no share from then on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_FIELD_NUMBER: _builtins.int
+    ARM_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Registered name of the model."""
+    experiment: _builtins.str
+    """Name of the experiment."""
+    arm: _builtins.str
+    """Name of the arm."""
+    version: _builtins.int
+    """Version that the arm named."""
+    revision: _builtins.str
+    """Revision of the experiment that was judged. The verdict is void once the
+    catalog has another.
+    """
+    reason: _builtins.str
+    """Why, with figures."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        experiment: _builtins.str = ...,
+        arm: _builtins.str = ...,
+        version: _builtins.int = ...,
+        revision: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm", b"arm", "at", b"at", "experiment", b"experiment", "model", b"model", "reason", b"reason", "revision", b"revision", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
 
 @_typing.final
 class PolicyValue(_message.Message):

@@ -24,15 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$erpml/types/v1/prediction_info.proto\x12\x0e\x65rpml.types.v1\"\xa3\x01\n\x0ePredictionInfo\x12\x15\n\rprediction_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x0b\n\x03\x61rm\x18\x04 \x01(\t\x12\x35\n\x0e\x66\x65\x61ture_status\x18\x05 \x01(\x0e\x32\x1d.erpml.types.v1.FeatureStatus\x12\x16\n\x0e\x66\x65\x61ture_age_ms\x18\x06 \x01(\x03*\xb8\x01\n\rFeatureStatus\x12\x1e\n\x1a\x46\x45\x41TURE_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46\x45\x41TURE_STATUS_NOT_USED\x10\x01\x12\x18\n\x14\x46\x45\x41TURE_STATUS_FRESH\x10\x02\x12\x18\n\x14\x46\x45\x41TURE_STATUS_STALE\x10\x03\x12\x1a\n\x16\x46\x45\x41TURE_STATUS_DEFAULT\x10\x04\x12\x1a\n\x16\x46\x45\x41TURE_STATUS_REFUSED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$erpml/types/v1/prediction_info.proto\x12\x0e\x65rpml.types.v1\"\xe7\x01\n\x0ePredictionInfo\x12\x15\n\rprediction_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x0b\n\x03\x61rm\x18\x04 \x01(\t\x12\x35\n\x0e\x66\x65\x61ture_status\x18\x05 \x01(\x0e\x32\x1d.erpml.types.v1.FeatureStatus\x12\x16\n\x0e\x66\x65\x61ture_age_ms\x18\x06 \x01(\x03\x12\x12\n\nexperiment\x18\x07 \x01(\t\x12.\n\nassignment\x18\x08 \x01(\x0e\x32\x1a.erpml.types.v1.Assignment*\x9e\x01\n\nAssignment\x12\x1a\n\x16\x41SSIGNMENT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41SSIGNMENT_CHAMPION\x10\x01\x12\x13\n\x0f\x41SSIGNMENT_UNIT\x10\x02\x12\x13\n\x0f\x41SSIGNMENT_CALL\x10\x03\x12\x15\n\x11\x41SSIGNMENT_PINNED\x10\x04\x12\x1a\n\x16\x41SSIGNMENT_SUBSTITUTED\x10\x05*\xb8\x01\n\rFeatureStatus\x12\x1e\n\x1a\x46\x45\x41TURE_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46\x45\x41TURE_STATUS_NOT_USED\x10\x01\x12\x18\n\x14\x46\x45\x41TURE_STATUS_FRESH\x10\x02\x12\x18\n\x14\x46\x45\x41TURE_STATUS_STALE\x10\x03\x12\x1a\n\x16\x46\x45\x41TURE_STATUS_DEFAULT\x10\x04\x12\x1a\n\x16\x46\x45\x41TURE_STATUS_REFUSED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'erpml.types.v1.prediction_info_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FEATURESTATUS']._serialized_start=223
-  _globals['_FEATURESTATUS']._serialized_end=407
+  _globals['_ASSIGNMENT']._serialized_start=291
+  _globals['_ASSIGNMENT']._serialized_end=449
+  _globals['_FEATURESTATUS']._serialized_start=452
+  _globals['_FEATURESTATUS']._serialized_end=636
   _globals['_PREDICTIONINFO']._serialized_start=57
-  _globals['_PREDICTIONINFO']._serialized_end=220
+  _globals['_PREDICTIONINFO']._serialized_end=288
 # @@protoc_insertion_point(module_scope)

@@ -17,6 +17,46 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Assignment:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AssignmentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Assignment.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ASSIGNMENT_UNSPECIFIED: _Assignment.ValueType  # 0
+    """Not said."""
+    ASSIGNMENT_CHAMPION: _Assignment.ValueType  # 1
+    """No experiment took the call: the champion answered."""
+    ASSIGNMENT_UNIT: _Assignment.ValueType  # 2
+    """By the unit of the call: the same unit meets the same arm."""
+    ASSIGNMENT_CALL: _Assignment.ValueType  # 3
+    """For this call alone: it named no unit."""
+    ASSIGNMENT_PINNED: _Assignment.ValueType  # 4
+    """The caller asked for the version or the arm."""
+    ASSIGNMENT_SUBSTITUTED: _Assignment.ValueType  # 5
+    """No node was ready to answer for the arm that was chosen: the champion
+    answered in its place.
+    """
+
+class Assignment(_Assignment, metaclass=_AssignmentEnumTypeWrapper):
+    """How the arm of a prediction was chosen."""
+
+ASSIGNMENT_UNSPECIFIED: Assignment.ValueType  # 0
+"""Not said."""
+ASSIGNMENT_CHAMPION: Assignment.ValueType  # 1
+"""No experiment took the call: the champion answered."""
+ASSIGNMENT_UNIT: Assignment.ValueType  # 2
+"""By the unit of the call: the same unit meets the same arm."""
+ASSIGNMENT_CALL: Assignment.ValueType  # 3
+"""For this call alone: it named no unit."""
+ASSIGNMENT_PINNED: Assignment.ValueType  # 4
+"""The caller asked for the version or the arm."""
+ASSIGNMENT_SUBSTITUTED: Assignment.ValueType  # 5
+"""No node was ready to answer for the arm that was chosen: the champion
+answered in its place.
+"""
+Global___Assignment: _TypeAlias = Assignment  # noqa: Y015
+
 class _FeatureStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -69,6 +109,8 @@ class PredictionInfo(_message.Message):
     ARM_FIELD_NUMBER: _builtins.int
     FEATURE_STATUS_FIELD_NUMBER: _builtins.int
     FEATURE_AGE_MS_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_FIELD_NUMBER: _builtins.int
+    ASSIGNMENT_FIELD_NUMBER: _builtins.int
     prediction_id: _builtins.str
     """Identifies this answer in logs, traces and the decision ledger. Unique."""
     model: _builtins.str
@@ -76,13 +118,19 @@ class PredictionInfo(_message.Message):
     version: _builtins.int
     """Version of the model in the registry, from 1."""
     arm: _builtins.str
-    """Arm of the experiment that answered: `champion` or a challenger's name."""
+    """Arm that answered: `champion`, a challenger's name, or `pinned` for a
+    version that no arm names.
+    """
     feature_status: Global___FeatureStatus.ValueType
     """Where stored features came from."""
     feature_age_ms: _builtins.int
     """Age of the oldest stored features that were used, in milliseconds from
     their event time to this answer; 0 where none were.
     """
+    experiment: _builtins.str
+    """Experiment that took the call; empty where none did."""
+    assignment: Global___Assignment.ValueType
+    """How the arm was chosen."""
     def __init__(
         self,
         *,
@@ -92,10 +140,12 @@ class PredictionInfo(_message.Message):
         arm: _builtins.str = ...,
         feature_status: Global___FeatureStatus.ValueType = ...,
         feature_age_ms: _builtins.int = ...,
+        experiment: _builtins.str = ...,
+        assignment: Global___Assignment.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm", b"arm", "feature_age_ms", b"feature_age_ms", "feature_status", b"feature_status", "model", b"model", "prediction_id", b"prediction_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm", b"arm", "assignment", b"assignment", "experiment", b"experiment", "feature_age_ms", b"feature_age_ms", "feature_status", b"feature_status", "model", b"model", "prediction_id", b"prediction_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
