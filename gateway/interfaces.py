@@ -116,17 +116,87 @@ class Router(Protocol):
     def models(self) -> Mapping[str, Model]:
         """What is live, by registered name."""
 
-    def choose(self, model: str, version: str) -> Arm:
-        """Names the arm that answers.
+    def choose(self, method: "Method", request: Any, call: Call, tenant: Tenant) -> "Arm | Parts":
+        """Names the arm that answers a call, or the arms that answer the items of a batch.
+
+        Args:
+            method: What was called.
+            request: The call's request.
+            call: The call, which may name a unit, or pin a version or an arm.
+            tenant: Who calls.
+
+        Raises:
+            NotFound: No such model, version or arm is live.
+            InvalidRequest: The version is not a number.
+        """
+
+    def pinned(self, model: str, pin: str) -> Arm:
+        """Names the arm that answers a pin, the champion where there is none.
 
         Args:
             model: Registered name.
-            version: The version that the caller pins, or an empty string.
+            pin: Number of a version, name of an arm, or an empty string.
 
         Raises:
-            NotFound: No such model or version is live.
-            InvalidRequest: The version is not a number.
+            NotFound: No such model, version or arm is live.
+            InvalidRequest: It is neither.
         """
+
+
+# The arms of a divided batch, each with the positions of its items.
+Parts = list[tuple[Arm, list[int]]]
+
+
+class Trials(Protocol):
+    """Counts how calls of experiments go, arm by arm."""
+
+    def answered(self, arm: Arm, seconds: float, outputs: Tensors) -> None:
+        """Counts a call that an arm of an experiment answered, and its scores.
+
+        Args:
+            arm: Who answered.
+            seconds: How long it took, from the choice of the arm to the answer.
+            outputs: What the model said: all outputs, or those that its terms name.
+        """
+
+    def failed(self, arm: Arm, seconds: float, error: BaseException) -> None:
+        """Counts a call that ended with an error: the caller's own, or a failure."""
+
+    def substituted(self, arm: Arm) -> None:
+        """Counts a call that the champion answers since no node is ready for the arm that was chosen."""
+
+
+class Mirror(Protocol):
+    """Asks shadows what the champion was asked, when nobody waits for it."""
+
+    def offer(
+        self, method: "Method", request: Any, arm: Arm, asked: "Answered", features: Sequence[Features]
+    ) -> None:
+        """Takes a call that the champion has answered, or lets it be; it returns at once, and raises nothing.
+
+        Args:
+            method: What was called.
+            request: Its request.
+            arm: The champion, with its shadows.
+            asked: What it was asked and what it said.
+            features: Stored features that were used.
+        """
+
+
+class Answered(NamedTuple):
+    """A call that was answered.
+
+    Attributes:
+        inputs: What the model was asked.
+        left_out: Items of a batch that were left out, by position.
+        outputs: What it said.
+        answer: The serialised response.
+    """
+
+    inputs: Tensors
+    left_out: Mapping[int, GatewayError]
+    outputs: Tensors
+    answer: bytes
 
 
 class FeatureReader(Protocol):
@@ -305,6 +375,21 @@ class Method(Protocol):
 
     def target(self, request: Any) -> tuple[str, str]:
         """Names the model, and the version that the caller pins or an empty string."""
+
+    def items(self, request: Any) -> Sequence[Any] | None:
+        """Returns the items of a batch, of which each has a unit of its own; None where the request is one call."""
+
+    def part(self, request: Any, positions: Sequence[int]) -> Any:
+        """Returns a request that has some items of a batch, in this order."""
+
+    def join(self, request: Any, parts: Sequence[tuple[Sequence[int], bytes | GatewayError]]) -> bytes:
+        """Returns one serialised response of those to parts of a batch, or what failed them, with their positions."""
+
+    def unit(self, item: Any) -> str:
+        """Returns the unit of a request or an item that the contract names; empty if there is none."""
+
+    def value(self, item: Any, path: str) -> str | None:
+        """Returns a field of a request or an item as a text; None if it has no such field."""
 
     def lookups(self, request: Any, arm: Arm) -> Sequence[Lookup | None]:
         """Names the entities whose stored features the request needs; empty if it needs none.

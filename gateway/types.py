@@ -7,6 +7,7 @@ from enum import Enum, IntEnum
 from typing import NamedTuple
 
 from gateway.errors import ModelFailed
+from gateway.experiments import Experiment
 
 Policy = Mapping[str, tuple[float, ...]]
 
@@ -70,12 +71,48 @@ class ModelVersion:
     placement: Placement = Placement.CPU
 
 
+class Assignment(IntEnum):
+    """How the arm of a call was chosen, with the numbers of the contract."""
+
+    CHAMPION = 1
+    UNIT = 2
+    CALL = 3
+    PINNED = 4
+    SUBSTITUTED = 5
+
+
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """A share of a model's traffic and the version that answers it."""
+class Shadow:
+    """A version that is asked beside the champion, whose answers are compared and dropped.
+
+    Attributes:
+        name: Of its arm.
+        version: Who is asked.
+        share: Share of the champion's calls that it is asked too, from 0 to 1.
+    """
 
     name: str
     version: ModelVersion
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Who answers a call, and why.
+
+    Attributes:
+        name: `champion`, a challenger's name, or that of a version which only pins reach.
+        version: Who answers.
+        experiment: Name of the experiment that took the call, or nothing.
+        assignment: How the arm was chosen.
+        shadows: Who is asked beside it.
+    """
+
+    name: str
+    version: ModelVersion
+    experiment: str = ""
+    assignment: Assignment = Assignment.CHAMPION
+    shadows: tuple[Shadow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,36 +122,30 @@ class Model:
     Attributes:
         name: Registered name.
         versions: Versions that are loaded, by number; callers may pin each of them.
-        arms: How traffic is divided; the champion is the first.
+        arms: Who may answer: the champion, which is the first, and challengers.
         policy: Values that replace those of the contract.
+        shadows: Who is asked beside the champion.
+        experiments: What divides calls among the arms, in the order in which they are asked.
     """
 
     name: str
     versions: Mapping[int, ModelVersion]
     arms: tuple[Arm, ...]
     policy: Policy
+    shadows: tuple[Shadow, ...] = ()
+    experiments: tuple[Experiment, ...] = ()
 
     @property
     def champion(self) -> Arm:
         """The arm that answers unless something else was decided."""
         return self.arms[0]
 
-    def pinned(self, number: int) -> Arm | None:
-        """Returns the arm that answers callers who pin a version: one that names it, or one of its own."""
-        found = self.versions.get(number)
-        if found is None:
-            return None
-        return next((arm for arm in self.arms if arm.version is found), Arm(PINNED, found))
-
-    def answering(self) -> tuple[Arm, ...]:
-        """Returns every arm that may answer: those that divide the traffic, and those that only pins reach."""
-        named = {arm.version for arm in self.arms}
-        return (*self.arms, *(Arm(PINNED, version) for version in self.versions.values() if version not in named))
-
     def without(self, numbers: Collection[int]) -> "Model":
-        """Returns the model without some versions, and without the arms that name them."""
+        """Returns the model without some versions, and without the arms and shadows that name them."""
         versions = {number: version for number, version in self.versions.items() if number not in numbers}
-        return replace(self, versions=versions, arms=tuple(arm for arm in self.arms if arm.version.number in versions))
+        arms = tuple(arm for arm in self.arms if arm.version.number in versions)
+        shadows = tuple(shadow for shadow in self.shadows if shadow.version.number in versions)
+        return replace(self, versions=versions, arms=arms, shadows=shadows)
 
 
 class Priority(IntEnum):

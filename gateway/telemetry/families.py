@@ -18,6 +18,13 @@ SECONDS = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05),
     *(0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0),
 )
+# The same, a sixth of an octave apart, where two distributions are compared.
+FINE_SECONDS = tuple(0.0005 * 2 ** (step / 6) for step in range(91))
+# Of scores: digits of every decade, fiftieths of the unit interval, and fewer below zero than above.
+_ABOVE = {digit * 10.0**power for power in range(-3, 6) for digit in range(1, 10)}
+_SCORES = {round(score, 9) for score in (*_ABOVE, *(part / 50 for part in range(50)))}
+_SCORES |= {-round(digit * 10.0**power, 9) for power in range(-2, 6) for digit in (1, 2, 3, 5, 7)}
+SCORES_APART = tuple(sorted(_SCORES))
 ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0)
 
 
@@ -186,6 +193,69 @@ USAGE_HELD = Family(
     "Charged calls that could not be written to disk yet.",
 )
 
+_TRIAL = ("model", "experiment", "arm", "version")
+_SHADOW = ("model", "arm", "version")
+
+TRIALS = Family(
+    "gapura_experiment_call_duration_seconds",
+    "erp.experiment.call.duration",
+    Kind.HISTOGRAM,
+    "s",
+    "Time that calls of an experiment took, by how they ended: answered, failed or refused.",
+    (*_TRIAL, "outcome"),
+    FINE_SECONDS,
+)
+SCORES = Family(
+    "gapura_experiment_score",
+    "erp.experiment.score",
+    Kind.HISTOGRAM,
+    "1",
+    "Scores that an arm of an experiment gave.",
+    _TRIAL,
+    SCORES_APART,
+)
+SUBSTITUTED = Family(
+    "gapura_experiment_substituted_total",
+    "erp.experiment.substituted",
+    Kind.COUNTER,
+    "{call}",
+    "Calls that the champion answered since no node was ready for the arm.",
+    ("model", "experiment"),
+)
+HALTED = Family(
+    "gapura_experiment_halted",
+    "erp.experiment.halted",
+    Kind.GAUGE,
+    "1",
+    "Whether guardrails have taken an arm's share: 1, or 0.",
+    _TRIAL,
+)
+SHADOW_CALLS = Family(
+    "gapura_shadow_calls_total",
+    "erp.shadow.calls",
+    Kind.COUNTER,
+    "{call}",
+    "Calls that a shadow was to be asked too, by what became of them: compared, shed or failed.",
+    (*_SHADOW, "outcome"),
+)
+SHADOW_SHIFT = Family(
+    "gapura_shadow_score_shift",
+    "erp.shadow.score.shift",
+    Kind.HISTOGRAM,
+    "1",
+    "By how much the score of a shadow is above the champion's for the same row.",
+    _SHADOW,
+    SCORES_APART,
+)
+SHADOW_DECISIONS = Family(
+    "gapura_shadow_decisions_total",
+    "erp.shadow.decisions",
+    Kind.COUNTER,
+    "{row}",
+    "Rows for which the decision of a shadow was the champion's, or another: same or other.",
+    (*_SHADOW, "decision"),
+)
+
 HEARTBEAT = Family(
     "gapura_heartbeat_timestamp_seconds",
     "erp.heartbeat",
@@ -197,7 +267,8 @@ HEARTBEAT = Family(
 FAMILIES = (
     *(CALLS, QUEUE, FEATURES, BACKEND, CALL_ROWS, ERRORS, BATCH_ROWS, RETRIED, TRIES, FEATURE_STATUS, FEATURE_READS),
     *(FEATURE_ROWS, KEPT, DROPPED, LAG, IN_FLIGHT, GENERATION, CATALOG_AGE, WAITING, UNDER_WAY, SLOTS, NODE_READY),
-    *(NODE_ROWS, USAGE_HELD, HEARTBEAT),
+    *(NODE_ROWS, USAGE_HELD, TRIALS, SCORES, SUBSTITUTED, HALTED, SHADOW_CALLS, SHADOW_SHIFT, SHADOW_DECISIONS),
+    HEARTBEAT,
 )
 
 # Where this differs, numbers mean something else.
