@@ -21,6 +21,8 @@ from gateway.generations import Generations, tell
 from gateway.interfaces import Backend
 from gateway.process import run
 from gateway.settings import Settings
+from gateway.shadows.off import NoMirror
+from gateway.telemetry.off import NoTrials
 from gateway.types import Placement
 
 log = structlog.get_logger(__name__)
@@ -51,7 +53,13 @@ class Gateway:
         self._features = features_of(settings)
         observer = watch_of(settings, "gateway", self._serves)
         self._generations = Generations(
-            self._watch.catalogs, settings.contracts, self.lanes, self._features, observer.telemetry
+            self._watch.catalogs,
+            settings.contracts,
+            self.lanes,
+            self._features,
+            observer.telemetry,
+            NoTrials(),
+            NoMirror(),
         )
         files = (*ALWAYS, KSERVE_FILE, FEATURE_STORE_FILE)
         self._front = Front(settings, self._generations.table, files, observer)

@@ -20,6 +20,8 @@ class Call(NamedTuple):
         path: `/package.Service/Method`.
         rest: Whether it came over REST.
         trace: Where its way is noted.
+        unit: Whom it concerns, for experiments, where its contract does not say.
+        pin: Version or arm that it asks for, where its request does not say.
     """
 
     message: bytes
@@ -32,3 +34,5 @@ class Call(NamedTuple):
     path: str = ""
     rest: bool = False
     trace: CallTrace = UNTRACED
+    unit: str | None = None
+    pin: str | None = None

@@ -1,11 +1,12 @@
 """What went live when: the live catalog and those before it, as the operations page tells them."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from time import time_ns
 from typing import Any
 
 from gateway.catalog.snapshot import Snapshot
+from gateway.experiments import Experiment
 from gateway.types import Model
 
 MOST = 50
@@ -49,7 +50,26 @@ def describe_model(model: Model) -> Mapping[str, Any]:
         "name": model.name,
         "policy": {name: list(values) for name, values in model.policy.items()},
         "arms": [{"name": arm.name, "version": arm.version.number} for arm in model.arms],
+        "shadows": [
+            {"name": shadow.name, "version": shadow.version.number, "share": shadow.share} for shadow in model.shadows
+        ],
+        "experiments": [describe_experiment(experiment) for experiment in model.experiments],
         "versions": sorted(model.versions),
+    }
+
+
+def describe_experiment(experiment: Experiment) -> Mapping[str, Any]:
+    """Says what an experiment does; shares are in hundredths of a percent."""
+    return {
+        "name": experiment.name,
+        "seed": experiment.seed,
+        "running": experiment.is_running,
+        "revision": experiment.revision,
+        "shares": experiment.shares(),
+        "tenants": sorted(experiment.tenants),
+        "conditions": {each.field: sorted(each.values) for each in experiment.conditions},
+        "exclusion": experiment.exclusion.group if experiment.exclusion else None,
+        "halts": dict(experiment.halts),
     }
 
 
@@ -62,6 +82,7 @@ def changes_between(before: Mapping[str, Model], after: Mapping[str, Model]) -> 
         told += arm_changes(name, numbers_of(old), numbers_of(new))
         if old.policy != new.policy:
             told.append(f"{name} policy changed")
+        told += experiment_changes(name, old.experiments, new.experiments)
         if set(old.versions) != set(new.versions):
             told.append(f"{name} versions {sorted(old.versions)} → {sorted(new.versions)}")
     return told
@@ -76,4 +97,18 @@ def arm_changes(name: str, old: Mapping[str, int], new: Mapping[str, int]) -> li
 
 def numbers_of(model: Model) -> Mapping[str, int]:
     """Returns the version of each arm."""
-    return {arm.name: arm.version.number for arm in model.arms}
+    named = [(arm.name, arm.version) for arm in model.arms] + [
+        (shadow.name, shadow.version) for shadow in model.shadows
+    ]
+    return {name: version.number for name, version in named}
+
+
+def experiment_changes(name: str, old: Iterable[Experiment], new: Iterable[Experiment]) -> list[str]:
+    """Says in words how the experiments of a model changed."""
+    before, after = ({each.name: each for each in experiments} for experiments in (old, new))
+    told = [f"{name} experiment {each} ended" for each in sorted(before.keys() - after.keys())]
+    for each, experiment in sorted(after.items()):
+        if each not in before or before[each] != experiment:
+            shares = ", ".join(f"{arm} {share / 100:g} %" for arm, share in sorted(experiment.shares().items()))
+            told.append(f"{name} experiment {each} {'runs' if experiment.is_running else 'pauses'}: {shares}")
+    return told

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 BUCKETS = 10_000
 
@@ -102,3 +103,21 @@ class Experiment:
         for each in self.slices:
             shares[each.arm] = shares.get(each.arm, 0) + each.count
         return shares
+
+
+class Halted(NamedTuple):
+    """An arm that guardrails have found at fault: it has no share until the experiment has another revision.
+
+    Attributes:
+        model: Registered name.
+        experiment: Name of the experiment.
+        arm: Name of the arm.
+        version: Number of the version that it named.
+        revision: Of the experiment, when it was judged.
+    """
+
+    model: str
+    experiment: str
+    arm: str
+    version: int
+    revision: str

@@ -14,9 +14,10 @@ from gateway.drafts import Generation, check_nothing_lost, compile_live, draft_g
 from gateway.edge.endpoints import Table, build_table
 from gateway.edge.feature_store.service import feature_endpoints
 from gateway.errors import CatalogError, ContractError
-from gateway.interfaces import Admission, Batcher, FeatureStore, Telemetry
+from gateway.experiments import Halted
+from gateway.interfaces import Admission, Batcher, FeatureStore, Mirror, Telemetry, Trials
 from gateway.pipeline import Pipeline
-from gateway.routing import Routes
+from gateway.routing.routes import compile_routes
 from gateway.types import Model, ModelVersion
 
 log = structlog.get_logger(__name__)
@@ -31,23 +32,41 @@ class Generations:
         lanes: Answers for every version that is loaded into it.
         features: Stored features.
         telemetry: Knows what becomes of calls.
+        trials: Counts how calls of experiments go.
+        mirror: Asks shadows.
+
+    Attributes:
+        live: The live generation.
+        routes: Who answers its calls.
     """
 
-    def __init__(
-        self, catalogs: Catalogs, contracts: Path, lanes: Batcher, features: FeatureStore, telemetry: Telemetry
+    def __init__(  # noqa: PLR0913, PLR0917 - what a generation is made of
+        self,
+        catalogs: Catalogs,
+        contracts: Path,
+        lanes: Batcher,
+        features: FeatureStore,
+        telemetry: Telemetry,
+        trials: Trials,
+        mirror: Mirror,
     ) -> None:
         self._catalogs = catalogs
         self._contracts = contracts
         self._lanes = lanes
         self._features = features
         self._telemetry = telemetry
+        self._trials = trials
+        self._mirror = mirror
+        self._halted: frozenset[Halted] = frozenset()
         self._faults: dict[str, str] = {}
         built_in = link({})
         self.live = Generation(Snapshot(), built_in, compile_live(built_in.methods, Snapshot()))
+        self.routes = compile_routes({}, lanes.ready)
 
     def table(self, tenants: Admission) -> Table:
         """Returns the endpoints of the live generation for these tenants."""
-        pipeline = Pipeline(tenants, Routes(self.live.snapshot.models), self._features, self._lanes, self._telemetry)
+        beside = (self._telemetry, self._trials, self._mirror)
+        pipeline = Pipeline(tenants, self.routes, self._features, self._lanes, *beside)
         ready = self.live.snapshot.generation > 0
         table = build_table(pipeline, self.live.compiled.methods, self.live.compiled.refused, ready=ready)
         return {**table, **feature_endpoints(tenants, self.live.snapshot.views, self._features, self._features)}
@@ -83,8 +102,16 @@ class Generations:
         tell_faults(draft.faults, self._faults)
         self._faults = draft.faults
         missing = names_of(draft.catalog) - names_of(snapshot)
+        halted = self._halted
+        routes = await asyncio.to_thread(compile_routes, snapshot.models, self._lanes.ready, halted)
+        self.routes = routes.with_halted(self._halted, models_of(halted ^ self._halted))
         self.live = Generation(snapshot, draft.contracts, compiled, missing)
         return True
+
+    def halt(self, halted: frozenset[Halted]) -> None:
+        """Takes their shares from the arms that guardrails have found at fault, and from no others."""
+        self.routes = self.routes.with_halted(halted, models_of(halted ^ self._halted))
+        self._halted = halted
 
     async def release(self, previous: Generation) -> None:
         """Unloads what only an earlier generation served; its calls under way finish first."""
@@ -130,6 +157,11 @@ class Generations:
     async def _unload(self, versions: Iterable[ModelVersion]) -> None:
         for version in versions:
             await self._lanes.unload(version)
+
+
+def models_of(halted: Iterable[Halted]) -> set[str]:
+    """Returns the models that something was found of."""
+    return {each.model for each in halted}
 
 
 def tell_faults(faults: Mapping[str, str], known: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from gateway.calls import Call
 from gateway.errors import GatewayError
@@ -109,6 +109,10 @@ class Admission(Protocol):
         """
 
 
+# The arms that answer a batch, each with the positions of its items.
+Parts = list[tuple[Arm, Sequence[int]]]
+
+
 class Router(Protocol):
     """Chooses who answers."""
 
@@ -116,8 +120,8 @@ class Router(Protocol):
     def models(self) -> Mapping[str, Model]:
         """What is live, by registered name."""
 
-    def choose(self, method: "Method", request: Any, call: Call, tenant: Tenant) -> "Arm | Parts":
-        """Names the arm that answers a call, or the arms that answer the items of a batch.
+    def choose(self, method: "Method", request: Any, call: Call, tenant: Tenant) -> Arm:
+        """Names the arm that answers a call.
 
         Args:
             method: What was called.
@@ -130,21 +134,21 @@ class Router(Protocol):
             InvalidRequest: The version is not a number.
         """
 
-    def pinned(self, model: str, pin: str) -> Arm:
-        """Names the arm that answers a pin, the champion where there is none.
+    def divide(self, method: "BatchedMethod", request: Any, call: Call, tenant: Tenant) -> Parts:
+        """Names the arms that answer the items of a batch, each with the positions of its items; as above."""
+
+    def pinned(self, model: str, version: str, pin: str = "") -> Arm:
+        """Names the arm that answers a caller who pins one, the champion where it pins none.
 
         Args:
             model: Registered name.
-            pin: Number of a version, name of an arm, or an empty string.
+            version: Version that the request names, or an empty string.
+            pin: Version or arm that the call's metadata name, or an empty string.
 
         Raises:
             NotFound: No such model, version or arm is live.
-            InvalidRequest: It is neither.
+            InvalidRequest: The version is not a number.
         """
-
-
-# The arms of a divided batch, each with the positions of its items.
-Parts = list[tuple[Arm, list[int]]]
 
 
 class Trials(Protocol):
@@ -169,9 +173,7 @@ class Trials(Protocol):
 class Mirror(Protocol):
     """Asks shadows what the champion was asked, when nobody waits for it."""
 
-    def offer(
-        self, method: "Method", request: Any, arm: Arm, asked: "Answered", features: Sequence[Features]
-    ) -> None:
+    def offer(self, method: "Method", request: Any, arm: Arm, asked: "Answered", features: Sequence[Features]) -> None:
         """Takes a call that the champion has answered, or lets it be; it returns at once, and raises nothing.
 
         Args:
@@ -376,20 +378,11 @@ class Method(Protocol):
     def target(self, request: Any) -> tuple[str, str]:
         """Names the model, and the version that the caller pins or an empty string."""
 
-    def items(self, request: Any) -> Sequence[Any] | None:
-        """Returns the items of a batch, of which each has a unit of its own; None where the request is one call."""
-
-    def part(self, request: Any, positions: Sequence[int]) -> Any:
-        """Returns a request that has some items of a batch, in this order."""
-
-    def join(self, request: Any, parts: Sequence[tuple[Sequence[int], bytes | GatewayError]]) -> bytes:
-        """Returns one serialised response of those to parts of a batch, or what failed them, with their positions."""
-
     def unit(self, item: Any) -> str:
-        """Returns the unit of a request or an item that the contract names; empty if there is none."""
+        """Returns the unit that the contract names, of a request or an item of a batch; empty if there is none."""
 
     def value(self, item: Any, path: str) -> str | None:
-        """Returns a field of a request or an item as a text; None if it has no such field."""
+        """Returns a field of a request, or an item of a batch, as a text; None if it has no such field."""
 
     def lookups(self, request: Any, arm: Arm) -> Sequence[Lookup | None]:
         """Names the entities whose stored features the request needs; empty if it needs none.
@@ -428,6 +421,31 @@ class Method(Protocol):
 
         Raises:
             InvalidRequest: The outputs do not make an answer to this request.
+        """
+
+
+class BatchedMethod(Method, Protocol):
+    """A method whose requests are batches of requests, of which each has a unit of its own."""
+
+    def items(self, request: Any) -> Sequence[Any]:
+        """Returns the items of a request."""
+
+    def check_size(self, items: int, arm: Arm) -> None:
+        """Checks the number of items.
+
+        Raises:
+            InvalidRequest: There are none, or too many.
+        """
+
+    def part(self, request: Any, positions: Sequence[int]) -> Any:
+        """Returns a request that has some of the items, in this order."""
+
+    def join(self, request: Any, parts: Sequence[tuple[Sequence[int], "bytes | GatewayError"]]) -> bytes:
+        """Makes one serialised response of those to the parts of a request.
+
+        Args:
+            request: The whole request.
+            parts: Positions of the items of each part, with its serialised response or what failed it.
         """
 
 

@@ -6,11 +6,11 @@ That is the probability of the last class of a classifier, and the estimate of a
 from collections.abc import Sequence
 from functools import lru_cache
 from math import isfinite, prod
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from gateway.types import ModelVersion, Tensors
 
-_FORMATS = {"FP32": "f", "FP64": "d"}
+_FORMATS: dict[str, Literal["f", "d"]] = {"FP32": "f", "FP64": "d"}
 _MOST_VERSIONS = 8_192
 
 # Scores of one call that are looked at: more of them say little more.
@@ -28,7 +28,7 @@ class Place(NamedTuple):
 
     output: int
     elements: int
-    format: str
+    format: Literal["f", "d"]
 
 
 @lru_cache(_MOST_VERSIONS)
@@ -54,5 +54,5 @@ def scores_of(version: ModelVersion, outputs: Tensors) -> Sequence[float]:
         return ()
     index = wanted.index(place.output) if wanted else place.output
     elements = memoryview(outputs.data[index]).cast("B").cast(place.format)
-    scores: list[float] = elements[place.elements - 1 : place.elements * MOST_ROWS : place.elements].tolist()
+    scores: Sequence[float] = elements[place.elements - 1 : place.elements * MOST_ROWS : place.elements].tolist()
     return scores if all(map(isfinite, scores)) else [score for score in scores if isfinite(score)]

@@ -117,6 +117,7 @@ class CallTrace:
         tenant: Name of its tenant.
         version: Who answers.
         arm: Name of the arm.
+        experiment: Name of the experiment that took the call.
         rows: Rows of its inputs.
         wanted: The stored features that it needs.
         features: What there is of them.
@@ -133,14 +134,26 @@ class CallTrace:
 
     __slots__ = (
         *("admitted", "begun", "decided", "deadline", "encoded", "ended", "fetched", "inferred", "received", "routed"),
-        *("arm", "batches", "chosen", "code", "features", "from_memory", "message", "parent", "parent_id", "path"),
+        *(
+            "arm",
+            "batches",
+            "chosen",
+            "code",
+            "experiment",
+            "features",
+            "from_memory",
+            "message",
+            "parent",
+            "parent_id",
+            "path",
+        ),
         *("position", "reason", "rows", "span_id", "state", "tenant", "trace_id", "version", "wanted"),
     )
 
     def __init__(self, path: str = "", received: float = 0.0) -> None:
         self.path = path
         self.received = received
-        self.parent = self.state = self.tenant = self.arm = self.reason = self.message = ""
+        self.parent = self.state = self.tenant = self.arm = self.experiment = self.reason = self.message = ""
         self.chosen = self.from_memory = False
         self.begun = self.admitted = self.routed = self.fetched = 0.0
         self.encoded = self.inferred = self.decided = self.ended = 0.0
@@ -155,6 +168,7 @@ class CallTrace:
         """Notes who answers."""
         self.version = arm.version
         self.arm = arm.name
+        self.experiment = arm.experiment
         self.routed = perf_counter()
 
     def fetch(self, wanted: Sequence[Lookup | None], features: Sequence[Features], from_memory: bool) -> None:  # noqa: FBT001 - in order, half the time
@@ -168,6 +182,22 @@ class CallTrace:
         """Notes that its inputs are ready."""
         self.rows = rows
         self.encoded = perf_counter()
+
+    def part(self) -> "CallTrace":
+        """Returns what a part of the call, which has an arm of its own, is noted in."""
+        part = CallTrace(self.path, self.received)
+        part.tenant, part.chosen, part.deadline = self.tenant, self.chosen, self.deadline
+        return part
+
+    def join(self, parts: Sequence["CallTrace"]) -> None:
+        """Notes what became of the parts: the call is as slow as the slowest, and has the arm of the first."""
+        first = parts[0]
+        self.version, self.arm, self.experiment = first.version, first.arm, first.experiment
+        self.wanted, self.features = first.wanted, first.features
+        self.batches = tuple(batch for part in parts for batch in part.batches)
+        self.rows = sum(part.rows for part in parts)
+        for time in ("routed", "fetched", "encoded", "inferred", "decided"):
+            setattr(self, time, max(getattr(part, time) for part in parts))
 
 
 # Of calls that nobody watches: what is noted here is never read.

@@ -1,4 +1,4 @@
-"""Reads a catalog: which models are live, in which versions, which arm answers, and which feature views there are."""
+"""Reads a catalog: which models are live, in which versions, who answers, and which feature views there are."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,9 +7,10 @@ from erpml.catalog.v1 import catalog_pb2
 from erpml.types.v1 import feature_view_pb2
 
 from gateway.catalog.edition import Edition
+from gateway.catalog.experiments import read_experiments
 from gateway.errors import CatalogError
 from gateway.feature_views import FeatureView
-from gateway.types import Arm, Model, ModelVersion, Placement, Signature, TensorSpec
+from gateway.types import Arm, Model, ModelVersion, Placement, Shadow, Signature, TensorSpec
 
 FULL_WEIGHT = 10_000
 CHAMPIONS = (catalog_pb2.ARM_KIND_UNSPECIFIED, catalog_pb2.ARM_KIND_CHAMPION)
@@ -50,8 +51,8 @@ def read_snapshot(edition: Edition, previous: Snapshot) -> Snapshot:
             f"{edition.origin} has generation {message.generation} and {previous.generation} is live; "
             "if the catalog was lost and begun anew, restart the gateway",
         )
-    models = [read_model(model, previous.models.get(model.name)) for model in message.models]
     faults = dict[str, str]()
+    models = [read_model(model, previous.models.get(model.name), faults) for model in message.models]
     views = read_views(message.feature_views, previous.views, faults)
     created_ns = message.created_at.ToNanoseconds()
     return Snapshot(message.generation, {model.name: model for model in models}, views, faults, created_ns)
@@ -74,8 +75,15 @@ def read_views(
     return views
 
 
-def read_model(message: catalog_pb2.Model, previous: Model | None) -> Model:
+def read_model(message: catalog_pb2.Model, previous: Model | None, faults: dict[str, str]) -> Model:
     """Reads one model; its champion is the first of its arms.
+
+    An experiment that contradicts itself is left out, and costs the model nothing else.
+
+    Args:
+        message: The model.
+        previous: What was live of it before.
+        faults: Gets why experiments were left out.
 
     Raises:
         CatalogError: Its arms name versions that are not there, or divide the traffic.
@@ -84,12 +92,20 @@ def read_model(message: catalog_pb2.Model, previous: Model | None) -> Model:
     versions = {entry.number: read_version(message, entry, known.get(entry.number)) for entry in message.versions}
     check_arms(message, versions)
     arms = sorted(message.arms, key=weight_of, reverse=True)
+    shadows = [arm for arm in arms if arm.kind == catalog_pb2.ARM_KIND_SHADOW]
     return Model(
         name=message.name,
         versions=versions,
-        arms=tuple(Arm(arm.name, versions[arm.version]) for arm in arms),
+        arms=tuple(Arm(arm.name, versions[arm.version]) for arm in arms if arm not in shadows),
         policy={name: tuple(value.values) for name, value in message.policy.items()},
+        shadows=tuple(read_shadow(arm, versions) for arm in shadows if arm.mirrored_basis_points),
+        experiments=read_experiments(message, faults),
     )
+
+
+def read_shadow(message: catalog_pb2.Arm, versions: Mapping[int, ModelVersion]) -> Shadow:
+    """Reads who is asked beside the champion."""
+    return Shadow(message.name, versions[message.version], min(message.mirrored_basis_points / FULL_WEIGHT, 1.0))
 
 
 def check_arms(message: catalog_pb2.Model, versions: Mapping[int, ModelVersion]) -> None:

@@ -17,16 +17,16 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.contracts.columns import FLOAT_FIELDS, FLOATS, misfit
 from gateway.contracts.descriptors import AnnotatedMethod
-from gateway.contracts.predictions import FEATURES_SOURCE, info_field, info_template
+from gateway.contracts.predictions import FEATURES_SOURCE, Templates, info_field
 from gateway.contracts.rows import STRUCT_CODES
 from gateway.errors import ModelFailed
 from gateway.interfaces import Decide, Decision
 from gateway.tensors import ELEMENT_BYTES
 from gateway.types import Arm, ModelVersion, Policy, Signature, Tensors, TensorSpec
 
-# A request, outputs and the position of its row -> the response message; raises InvalidRequest. Where stored features
-# may be used, the request is an `Asked`.
-FillAnswer = Callable[[Any, Tensors, int], Any]
+# A request, outputs, the position of its row and who answered -> the response message; raises InvalidRequest. Where
+# stored features may be used, the request is an `Asked`.
+FillAnswer = Callable[[Any, Tensors, int, Arm], Any]
 
 NUMBER_FIELDS = FLOAT_FIELDS | {
     FieldDescriptor.CPPTYPE_BOOL,
@@ -59,13 +59,13 @@ class Step:
 
 
 def compile_answer(
-    method: AnnotatedMethod, arm: Arm, policy: Policy, decision: Decision | None, *, stored: bool = False
+    method: AnnotatedMethod, version: ModelVersion, policy: Policy, decision: Decision | None, *, stored: bool = False
 ) -> FillAnswer:
-    """Compiles the response of one arm; its source is what `write_source` writes.
+    """Compiles the response of one version; its source is what `write_source` writes.
 
     Args:
         method: The method.
-        arm: Who answers.
+        version: Who answers.
         policy: Values that replace those of the contract.
         decision: What annotations cannot say, if there is something.
         stored: Whether stored features may be used.
@@ -74,16 +74,16 @@ def compile_answer(
         ContractError: A response field is filled by nobody, or by something that does not fit it.
     """
     policy = effective_policy(method, policy)
-    steps = [*element_steps(method, arm.version.signature), *band_steps(method, policy)]
+    steps = [*element_steps(method, version.signature), *band_steps(method, policy)]
     decide = compile_decision(method, policy, decision) if decision else None
     decided = [Step(name, f"decided[{name!r}]", {}) for name in (decision.fills if decision else ())]
     info = info_field(method)
     check_filled(method, {step.field for step in (*steps, *decided)} | {info})
     names: dict[str, Any] = {
         "parse": method.response.FromString,
-        "template": info_template(method, info, arm),
+        "templates": Templates(method, info, version),
         "bisect_left": bisect_left,
-        "refuse_nan": partial(refuse_nan, arm.version),
+        "refuse_nan": partial(refuse_nan, version),
         "decide": decide,
         "prefix": token_hex(8),
         "numbers": count(1),
@@ -100,8 +100,8 @@ def compile_answer(
 def write_source(steps: Sequence[Step], decided: Sequence[Step], info: str, *, stored: bool) -> str:
     """Writes the function that fills a response, one assignment per field, like the packers of rows:
 
-        def fill(request, outputs, row):
-            response = parse(template)
+        def fill(request, outputs, row, arm):
+            response = parse(templates[arm.name, arm.experiment, arm.assignment])
             (value, ) = read_default_probability(outputs.data[1], row * 8 + 4)
             if value != value: refuse_nan()
             response.default_probability = value
@@ -115,14 +115,14 @@ def write_source(steps: Sequence[Step], decided: Sequence[Step], info: str, *, s
     The id is one that no other process and no later run gives: a random prefix and a count.
     """  # noqa: D415 - the colon introduces the example
     lines = ["asked, request = request, request.message"] if stored else []
-    lines.append("response = parse(template)")
+    lines.append("response = parse(templates[arm.name, arm.experiment, arm.assignment])")
     lines += [line for step in steps for line in step.lines()]
     lines += ["decided = decide(request, response)"] if decided else []
     lines += [line for step in decided for line in step.lines()]
     lines += [f"info = response.{info}", "info.prediction_id = f'{prefix}-{next(numbers):x}'"]
     lines += FEATURES_SOURCE if stored else ()
     lines.append("return response")
-    return "def fill(request, outputs, row):\n    " + "\n    ".join(lines)
+    return "def fill(request, outputs, row, arm):\n    " + "\n    ".join(lines)
 
 
 def refuse_nan(version: ModelVersion) -> NoReturn:

@@ -29,7 +29,7 @@ class BatchMethod:
         item: The method that scores one item.
         request: Message class of the request.
         response: Message class of the response.
-        items: Request field with the items.
+        field: Request field with the items.
         results: Response field with the results.
         answered: Field of a result that holds an answer.
         refused: Field of a result that holds a status.
@@ -40,7 +40,7 @@ class BatchMethod:
     item: TypedMethod
     request: Any
     response: Any
-    items: str
+    field: str
     results: str
     answered: str
     refused: str
@@ -83,7 +83,7 @@ class BatchMethod:
         Raises:
             InvalidRequest: There are no items, or too many.
         """
-        binding, items = self.item.bindings[arm.name, arm.version.number], self.items_of(request)
+        binding, items = self.item.bindings[arm.version.number], self.items(request)
         self.check_size(len(items), arm)
         rows, left_out = [], dict[int, GatewayError]()
         for position, item in enumerate(items):
@@ -103,15 +103,15 @@ class BatchMethod:
         features: Sequence[Features] = (),  # noqa: ARG002 - the items know
     ) -> bytes:
         """Turns rows of outputs into results, in the order of the items."""
-        fill = self.item.bindings[arm.name, arm.version.number].fill
+        fill = self.item.bindings[arm.version.number].fill
         response, row = self.response(), 0
         results = getattr(response, self.results)
-        for position, item in enumerate(self.items_of(request)):
+        for position, item in enumerate(self.items(request)):
             result = results.add()
             error: GatewayError | None = left_out.get(position)
             if error is None:
                 try:
-                    getattr(result, self.answered).CopyFrom(fill(item, outputs, row))
+                    getattr(result, self.answered).CopyFrom(fill(item, outputs, row, arm))
                 except GatewayError as failure:
                     error = failure
                 row += 1
@@ -119,10 +119,37 @@ class BatchMethod:
                 getattr(result, self.refused).MergeFromString(self.status_of(error))
         return bytes(response.SerializeToString())
 
-    def items_of(self, request: Any) -> Sequence[Any]:
+    def items(self, request: Any) -> Sequence[Any]:
         """Returns the items of a request."""
-        items: Sequence[Any] = getattr(request, self.items)
+        items: Sequence[Any] = getattr(request, self.field)
         return items
+
+    def part(self, request: Any, positions: Sequence[int]) -> Any:
+        """Returns a request that has some of the items, in this order."""
+        items = self.items(request)
+        return self.request(**{self.field: [items[position] for position in positions]})
+
+    def join(self, request: Any, parts: Sequence[tuple[Sequence[int], bytes | GatewayError]]) -> bytes:
+        """Makes one serialised response of those to the parts; the items of a part that failed have its status."""
+        results = dict[int, Any]()
+        for positions, answer in parts:
+            if isinstance(answer, GatewayError):
+                response = self.response()
+                for _ in positions:
+                    getattr(getattr(response, self.results).add(), self.refused).MergeFromString(self.status_of(answer))
+            else:
+                response = self.response.FromString(answer)
+            results |= zip(positions, getattr(response, self.results), strict=True)
+        whole = self.response(**{self.results: [results[position] for position in range(len(self.items(request)))]})
+        return bytes(whole.SerializeToString())
+
+    def unit(self, item: Any) -> str:
+        """Returns the unit of an item; empty if it has none."""
+        return self.item.unit(item)
+
+    def value(self, item: Any, path: str) -> str | None:
+        """Returns a field of an item as a text; None if it has no such field."""
+        return self.item.value(item, path)
 
     def check_size(self, items: int, arm: Arm) -> None:
         """Checks the number of items.
@@ -132,7 +159,7 @@ class BatchMethod:
         """
         limit = min(MOST_ITEMS, arm.version.max_batch_size)
         if not items:
-            raise InvalidFields([(self.items, f"is required; send 1 to {limit} items")])
+            raise InvalidFields([(self.field, f"is required; send 1 to {limit} items")])
         if items > limit:
             raise InvalidRequest(
                 "BATCH_TOO_LARGE", f"{items} items in one call; send at most {limit}", limit=str(limit)
@@ -162,7 +189,7 @@ def bind_batch(
         item=item,
         request=method.request,
         response=method.response,
-        items=items,
+        field=items,
         results=results,
         answered=fields[item_response.DESCRIPTOR.full_name],
         refused=fields[STATUS],

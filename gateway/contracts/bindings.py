@@ -9,24 +9,25 @@ from google.protobuf.message import DecodeError
 
 from gateway.contracts.answers import FillAnswer, bound_outputs, compile_answer
 from gateway.contracts.descriptors import AnnotatedMethod
+from gateway.contracts.fields import FieldReader
 from gateway.contracts.rows import PackRow, compile_row, compile_settlement, plan_row
 from gateway.errors import ContractError, GatewayError, InvalidRequest
 from gateway.feature_views import Features, FeatureView, Lookup
 from gateway.interfaces import NOTHING_LEFT_OUT, Decision
-from gateway.types import PLAIN, Arm, Model, Signature, Tensors, Terms
+from gateway.types import PLAIN, Arm, Model, ModelVersion, Signature, Tensors, Terms
 
 Compiled = TypeVar("Compiled")
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A method compiled for one arm of its model.
+    """A method compiled for one version of its model.
 
     Attributes:
         row: Takes a request to its row of each input tensor; raises InvalidFields.
         shapes: Shape of one row of each input tensor.
         terms: The outputs that the response is filled from.
-        fill: Takes a request and a row of those outputs to the response; raises InvalidRequest.
+        fill: Takes a request, a row of those outputs and who answered to the response; raises InvalidRequest.
     """
 
     row: PackRow
@@ -42,13 +43,17 @@ class TypedMethod:
     Attributes:
         model: Registered name of the model that answers.
         request: Message class of the request.
-        bindings: The method compiled for each arm that may answer, by the arm's name and its version.
+        response: Message class of the response.
+        fields: Reads what an experiment asks of a request.
+        bindings: The method compiled for each version that may answer, by number.
         misfits: Why it fits no other version that is loaded, by number.
     """
 
     model: str
     request: Any
-    bindings: Mapping[tuple[str, int], Binding]
+    response: Any
+    fields: FieldReader
+    bindings: Mapping[int, Binding]
     misfits: Mapping[int, ContractError]
 
     def parse(self, message: bytes) -> Any:
@@ -62,6 +67,14 @@ class TypedMethod:
     def target(self, request: Any) -> tuple[str, str]:  # noqa: ARG002 - every request has the same model
         """Names the model; the version is the router's choice."""
         return self.model, ""
+
+    def unit(self, item: Any) -> str:
+        """Returns the unit of a request; empty if it has none."""
+        return self.fields.unit(item)
+
+    def value(self, item: Any, path: str) -> str | None:
+        """Returns a field of a request as a text; None if it has no such field."""
+        return self.fields.value(item, path)
 
     def views(self) -> set[FeatureView]:
         """Returns the feature views that its requests look up."""
@@ -82,7 +95,7 @@ class TypedMethod:
         Raises:
             InvalidFields: A field is missing, not finite or out of range.
         """
-        binding = self.bindings[arm.name, arm.version.number]
+        binding = self.bindings[arm.version.number]
         return Tensors(1, binding.shapes, binding.row(request), binding.terms), NOTHING_LEFT_OUT
 
     def answer(
@@ -98,8 +111,8 @@ class TypedMethod:
         Raises:
             InvalidRequest: The decision refuses the request.
         """
-        binding = self.bindings[arm.name, arm.version.number]
-        response: bytes = binding.fill(request, outputs, 0).SerializeToString()
+        binding = self.bindings[arm.version.number]
+        response: bytes = binding.fill(request, outputs, 0, arm).SerializeToString()
         return response
 
 
@@ -109,29 +122,30 @@ def bind(method: AnnotatedMethod, model: Model, decision: Decision | None) -> Ty
     Raises:
         ContractError: The method and the champion do not fit.
     """
-    bindings, misfits = compile_arms(method, model, partial(compile_binding, method, model, decision))
-    return TypedMethod(model.name, method.request, bindings, misfits)
+    bindings, misfits = compile_versions(method, model, partial(compile_binding, method, model, decision))
+    return TypedMethod(model.name, method.request, method.response, FieldReader.of(method), bindings, misfits)
 
 
-def compile_arms(
-    method: AnnotatedMethod, model: Model, compile_arm: Callable[[Arm], Compiled]
-) -> tuple[dict[tuple[str, int], Compiled], dict[int, ContractError]]:
-    """Compiles a method for every arm that may answer; versions beside the champion's that do not fit are set aside.
+def compile_versions(
+    method: AnnotatedMethod, model: Model, compile_version: Callable[[ModelVersion], Compiled]
+) -> tuple[dict[int, Compiled], dict[int, ContractError]]:
+    """Compiles a method for every version that may answer; those beside the champion that do not fit are set aside.
 
     Returns:
-        The compiled arms by name and version, and why other versions do not fit, by number.
+        The compiled versions, and why others do not fit, by number.
 
     Raises:
         ContractError: The method and the champion do not fit.
     """
-    champion, *others = model.answering()
-    bindings = {(champion.name, champion.version.number): compile_arm(champion)}
+    champion = model.champion.version
+    bindings = {champion.number: compile_version(champion)}
     misfits = dict[int, ContractError]()
-    for arm in others:
-        try:
-            bindings[arm.name, arm.version.number] = compile_arm(arm)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the champion does without
-            misfits[arm.version.number] = explain(method, error, model.name)
+    for version in model.versions.values():
+        if version is not champion:
+            try:
+                bindings[version.number] = compile_version(version)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the champion does without
+                misfits[version.number] = explain(method, error, model.name)
     return bindings, misfits
 
 
@@ -141,19 +155,19 @@ def explain(method: AnnotatedMethod, error: Exception, model: str) -> ContractEr
     return ContractError(reason, model=model)
 
 
-def compile_binding(method: AnnotatedMethod, model: Model, decision: Decision | None, arm: Arm) -> Binding:
-    """Compiles a method for one arm.
+def compile_binding(method: AnnotatedMethod, model: Model, decision: Decision | None, version: ModelVersion) -> Binding:
+    """Compiles a method for one version.
 
     Raises:
         ContractError: The method and the version do not fit.
     """
-    signature = arm.version.signature
+    signature = version.signature
     plan = plan_row(method, signature)
     return Binding(
         row=compile_row(plan, compile_settlement(plan)),
         shapes=tuple(spec.dims for spec in signature.inputs),
         terms=terms_of(method, signature),
-        fill=compile_answer(method, arm, model.policy, decision),
+        fill=compile_answer(method, version, model.policy, decision),
     )
 
 

@@ -44,11 +44,15 @@ class EntityBatchMethod(BatchMethod):
             InvalidRequest: The bytes are not such a message.
         """
         request = parse_message(self.request, message)
-        return AskedItems(request, [Asked(item) for item in getattr(request, self.items)])
+        return AskedItems(request, [Asked(item) for item in getattr(request, self.field)])
 
-    def items_of(self, request: AskedItems) -> Sequence[Asked]:
+    def items(self, request: AskedItems) -> Sequence[Asked]:
         """Returns the items of a request."""
         return request.items
+
+    def part(self, request: AskedItems, positions: Sequence[int]) -> AskedItems:
+        """Returns a request that has some of the items, in this order."""
+        return AskedItems(request.message, [request.items[position] for position in positions])
 
     def lookups(self, request: AskedItems, arm: Arm) -> Sequence[Lookup | None]:
         """Names the entity of each id of each item, in the order of the items, where its features are needed.
@@ -57,7 +61,7 @@ class EntityBatchMethod(BatchMethod):
             InvalidRequest: There are no items, or too many.
         """
         self.check_size(len(request.items), arm)
-        binding = self.item.bindings[arm.name, arm.version.number]
+        binding = self.item.bindings[arm.version.number]
         nothing = (None,) * len(binding.entities)
         wanted = [lookup for asked in request.items for lookup in binding.seek(asked) or nothing]
         return wanted if any(wanted) else ()
@@ -71,7 +75,7 @@ class EntityBatchMethod(BatchMethod):
             InvalidRequest: There are no items, or too many.
         """
         self.check_size(len(request.items), arm)
-        binding = self.item.bindings[arm.name, arm.version.number]
+        binding = self.item.bindings[arm.version.number]
         rows, left_out, entities = [], dict[int, GatewayError](), len(binding.entities)
         for position, asked in enumerate(request.items):
             own = features[position * entities : (position + 1) * entities]

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.contracts.answers import FillAnswer, compile_answer
-from gateway.contracts.bindings import TypedMethod, compile_arms, parse_message, terms_of
+from gateway.contracts.bindings import TypedMethod, compile_versions, parse_message, terms_of
 from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.contracts.entities import Entity, check_stored, match_views, read_entities
+from gateway.contracts.fields import FieldReader
 from gateway.contracts.lookups import Asked, Seek, compile_seek
 from gateway.contracts.rows import plan_row
 from gateway.contracts.settlement import Settlement
@@ -15,12 +16,12 @@ from gateway.contracts.stored_rows import PackStored, compile_stored
 from gateway.errors import GatewayError
 from gateway.feature_views import Features, FeatureView, Lookup
 from gateway.interfaces import NOTHING_LEFT_OUT, Decision
-from gateway.types import Arm, Model, Tensors, Terms
+from gateway.types import Arm, Model, ModelVersion, Tensors, Terms
 
 
 @dataclass(frozen=True, slots=True)
 class EntityBinding:
-    """A method compiled for one arm of its model.
+    """A method compiled for one version of its model.
 
     Attributes:
         entities: The entities of a request.
@@ -29,7 +30,7 @@ class EntityBinding:
         settle: The same, for whatever is rare.
         shapes: Shape of one row of each input tensor.
         terms: The outputs that the response is filled from.
-        fill: Takes what was asked and a row of those outputs to the response; raises InvalidRequest.
+        fill: Takes what was asked, a row of those outputs and who answered to the response; raises InvalidRequest.
     """
 
     entities: tuple[Entity, ...]
@@ -56,7 +57,7 @@ class EntityBinding:
 class EntityMethod(TypedMethod):
     """A method that scores one item, and looks up what its request leaves to stored features."""
 
-    bindings: Mapping[tuple[str, int], EntityBinding]  # type: ignore[assignment] # it has what a batch needs of one
+    bindings: Mapping[int, EntityBinding]  # type: ignore[assignment] # it has what a batch needs of one
 
     def parse(self, message: bytes) -> Asked:
         """Reads the request.
@@ -66,13 +67,21 @@ class EntityMethod(TypedMethod):
         """
         return Asked(parse_message(self.request, message))
 
+    def unit(self, item: Asked) -> str:
+        """Returns the unit of a request; empty if it has none."""
+        return self.fields.unit(item.message)
+
+    def value(self, item: Asked, path: str) -> str | None:
+        """Returns a field of a request as a text; None if it has no such field."""
+        return self.fields.value(item.message, path)
+
     def views(self) -> set[FeatureView]:
         """Returns the feature views that its requests look up."""
         return {entity.view for binding in self.bindings.values() for entity in binding.entities}
 
     def lookups(self, request: Asked, arm: Arm) -> Sequence[Lookup | None]:
         """Names the entity of each of the request's ids, where its features are needed."""
-        binding = request.binding = self.bindings[arm.name, arm.version.number]
+        binding = request.binding = self.bindings[arm.version.number]
         return binding.seek(request)
 
     def rows(
@@ -98,7 +107,7 @@ class EntityMethod(TypedMethod):
         request: Asked,
         left_out: Mapping[int, GatewayError],  # noqa: ARG002 - one item is never left out
         outputs: Tensors,
-        arm: Arm,  # noqa: ARG002 - that of the lookups
+        arm: Arm,
         features: Sequence[Features] = (),  # noqa: ARG002 - it is known what of them was used
     ) -> bytes:
         """Turns the row of outputs into a serialised response.
@@ -106,7 +115,7 @@ class EntityMethod(TypedMethod):
         Raises:
             InvalidRequest: The decision refuses the request.
         """
-        response: bytes = request.binding.fill(request, outputs, 0).SerializeToString()
+        response: bytes = request.binding.fill(request, outputs, 0, arm).SerializeToString()
         return response
 
 
@@ -118,19 +127,24 @@ def bind_entities(
     Raises:
         ContractError: The method, the champion and the views do not fit.
     """
-    bindings, misfits = compile_arms(method, model, partial(compile_binding, method, model, decision, views))
-    return EntityMethod(model.name, method.request, bindings, misfits)
+    bindings, misfits = compile_versions(method, model, partial(compile_binding, method, model, decision, views))
+    fields = FieldReader.of(method)
+    return EntityMethod(model.name, method.request, method.response, fields, bindings, misfits)
 
 
 def compile_binding(
-    method: AnnotatedMethod, model: Model, decision: Decision | None, views: Mapping[str, FeatureView], arm: Arm
+    method: AnnotatedMethod,
+    model: Model,
+    decision: Decision | None,
+    views: Mapping[str, FeatureView],
+    version: ModelVersion,
 ) -> EntityBinding:
-    """Compiles a method for one arm.
+    """Compiles a method for one version.
 
     Raises:
         ContractError: The method, the version and the views do not fit.
     """
-    signature = arm.version.signature
+    signature = version.signature
     used, stored = match_views(method, signature, views)
     plan = plan_row(method, signature, stored)
     check_stored(method, signature, plan)
@@ -143,5 +157,5 @@ def compile_binding(
         settle=settle,
         shapes=tuple(spec.dims for spec in signature.inputs),
         terms=terms_of(method, signature),
-        fill=compile_answer(method, arm, model.policy, decision, stored=True),
+        fill=compile_answer(method, version, model.policy, decision, stored=True),
     )

@@ -4,7 +4,7 @@ from erpml.types.v1 import prediction_info_pb2
 
 from gateway.contracts.columns import misfit
 from gateway.contracts.descriptors import AnnotatedMethod
-from gateway.types import Arm
+from gateway.types import Assignment, ModelVersion
 
 PREDICTION_INFO = prediction_info_pb2.PredictionInfo.DESCRIPTOR.full_name
 
@@ -30,10 +30,27 @@ def info_field(method: AnnotatedMethod) -> str:
     raise misfit(method, f"the response needs a field of type {PREDICTION_INFO}")
 
 
-def info_template(method: AnnotatedMethod, info: str, arm: Arm) -> bytes:
-    """Returns a serialised response that holds all that is the same in every answer of the arm."""
-    response = method.response()
-    said = getattr(response, info)
-    said.model, said.version, said.arm = arm.version.model, arm.version.number, arm.name
-    said.feature_status = prediction_info_pb2.FEATURE_STATUS_NOT_USED
-    return bytes(response.SerializeToString())
+class Templates(dict[tuple[str, str, Assignment], bytes]):
+    """Serialised responses that hold all that is the same in every answer: by arm, experiment and assignment.
+
+    Args:
+        method: The method.
+        info: Name of the field that says who answered.
+        version: Who answers.
+    """
+
+    def __init__(self, method: AnnotatedMethod, info: str, version: ModelVersion) -> None:
+        super().__init__()
+        self._response = method.response
+        self._info = info
+        self._version = version
+
+    def __missing__(self, key: tuple[str, str, Assignment]) -> bytes:
+        """Makes the one of a key that comes for the first time."""
+        response = self._response()
+        said = getattr(response, self._info)
+        said.model, said.version = self._version.model, self._version.number
+        said.arm, said.experiment, said.assignment = key
+        said.feature_status = prediction_info_pb2.FEATURE_STATUS_NOT_USED
+        made = self[key] = bytes(response.SerializeToString())
+        return made

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import unquote
 
 import structlog
 
@@ -22,7 +23,10 @@ AUTHORIZATION = "authorization"
 # Envoy's transcoder says here what a REST call was; a caller that says it itself has fewer rights for that.
 ORIGINAL_PATH = "x-envoy-original-path"
 PARENT, STATE = "traceparent", "tracestate"
-LOOKED_AT = frozenset({API_KEY, PRIORITY, CERTIFICATE, AUTHORIZATION, ORIGINAL_PATH, PARENT, STATE})
+
+# Whom a call concerns, percent-encoded where it is not plain ASCII; and the version or arm that it asks for.
+UNIT, PIN = "x-gapura-unit", "x-gapura-pin"
+LOOKED_AT = frozenset({API_KEY, PRIORITY, CERTIFICATE, AUTHORIZATION, ORIGINAL_PATH, PARENT, STATE, UNIT, PIN})
 FAILURE_ENDS = "triton_grpc_error"
 MOST_IN_FLIGHT = 16_384
 RETRY_AFTER_MS = 200
@@ -97,6 +101,8 @@ class Sender(NamedTuple):
         rest: Whether the call came over REST.
         parent: Its `traceparent`, if it sent one.
         state: Its `tracestate`, if it sent one.
+        unit: Whom the call concerns, if it says so.
+        pin: Version or arm that it asks for, if it does.
     """
 
     api_key: str | None = None
@@ -106,6 +112,8 @@ class Sender(NamedTuple):
     rest: bool = False
     parent: str | None = None
     state: str | None = None
+    unit: str | None = None
+    pin: str | None = None
 
 
 def read_sender(metadata: Iterable[tuple[str, Any]]) -> Sender:
@@ -117,7 +125,9 @@ def read_sender(metadata: Iterable[tuple[str, Any]]) -> Sender:
     if len(found) == 1 and API_KEY in found:
         return Sender(found[API_KEY])
     key, asked, certificate, authorization = map(found.get, (API_KEY, PRIORITY, CERTIFICATE, AUTHORIZATION))
-    return Sender(key, asked, certificate, authorization, ORIGINAL_PATH in found, found.get(PARENT), found.get(STATE))
+    parent, state, unit, pin = map(found.get, (PARENT, STATE, UNIT, PIN))
+    rest = ORIGINAL_PATH in found
+    return Sender(key, asked, certificate, authorization, rest, parent, state, unquote(unit) if unit else None, pin)
 
 
 def read_call(trace: CallTrace, message: bytes, sender: Sender, remaining: float | None, now: float) -> Call:
@@ -136,12 +146,12 @@ def read_call(trace: CallTrace, message: bytes, sender: Sender, remaining: float
     """
     if remaining is not None and remaining <= 0:
         raise DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline had passed when the call arrived; allow more time")
-    api_key, asked, certificate, authorization, rest, _, _ = sender
+    api_key, asked, certificate, authorization, rest, _, _, unit, pin = sender
     priority = None if asked is None else read_priority(asked)
     deadline = None if remaining is None else now + remaining
     trace.deadline = deadline
     path = trace.path
-    return Call(message, api_key, deadline, False, priority, certificate, authorization, path, rest, trace)  # noqa: FBT003 - its fields in order, half the time
+    return Call(message, api_key, deadline, False, priority, certificate, authorization, path, rest, trace, unit, pin)  # noqa: FBT003 - its fields in order, half the time
 
 
 def read_priority(name: str) -> Priority:

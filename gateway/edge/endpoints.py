@@ -1,9 +1,11 @@
 """Builds the table that listeners serve: path -> endpoint."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
+from typing import Any
 
 from gateway.calls import Call
+from gateway.contracts.batches import BatchMethod
 from gateway.edge.kserve.service import kserve_endpoints
 from gateway.errors import ContractError, Unavailable
 from gateway.interfaces import Endpoint, Method, StreamEndpoint
@@ -23,9 +25,16 @@ def build_table(
         refused: Why other typed methods cannot, by path.
         ready: Whether a catalog is live.
     """
-    typed = [Endpoint(path, partial(pipeline.answer, method)) for path, method in methods.items()]
+    typed = [Endpoint(path, answerer(pipeline, method)) for path, method in methods.items()]
     silent = [Endpoint(path, partial(refuse, pipeline, reason)) for path, reason in refused.items()]
     return {endpoint.path: endpoint for endpoint in (*typed, *silent, *kserve_endpoints(pipeline, ready=ready))}
+
+
+def answerer(pipeline: Pipeline, method: Method) -> Callable[[Call], Coroutine[Any, Any, bytes]]:
+    """Returns what answers calls of a method."""
+    if isinstance(method, BatchMethod):
+        return partial(pipeline.answer_batch, method)
+    return partial(pipeline.answer, method)
 
 
 async def refuse(pipeline: Pipeline, reason: ContractError, call: Call) -> bytes:

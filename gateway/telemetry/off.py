@@ -1,6 +1,7 @@
 """No telemetry: for measuring what it costs, and for tests of other things."""
 
 from gateway.traces import CallTrace
+from gateway.types import Arm, Tensors
 
 
 class NoTelemetry:
@@ -11,4 +12,17 @@ class NoTelemetry:
         return CallTrace(path)
 
     def end(self, trace: CallTrace, code: int = 0, error: BaseException | None = None) -> None:
+        """Does nothing."""
+
+
+class NoTrials:
+    """Counts nothing of experiments."""
+
+    def answered(self, arm: Arm, seconds: float, outputs: Tensors) -> None:
+        """Does nothing."""
+
+    def failed(self, arm: Arm, seconds: float, error: BaseException) -> None:
+        """Does nothing."""
+
+    def substituted(self, arm: Arm) -> None:
         """Does nothing."""

@@ -27,6 +27,11 @@ def version(
     return ModelVersion(model, number, Signature(inputs, outputs), max_batch_size, "")
 
 
+def always(version: ModelVersion) -> bool:  # noqa: ARG001 - the same for all
+    """Says that a node can answer for a version."""
+    return True
+
+
 def live(version: ModelVersion, policy: dict[str, tuple[float, ...]] | None = None) -> Model:
     """Returns a model whose champion is the version."""
     return Model(version.model, {version.number: version}, (Arm("champion", version),), policy or {})

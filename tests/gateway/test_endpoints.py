@@ -12,13 +12,13 @@ from gateway.edge.status import status_of
 from gateway.errors import InvalidRequest, PermissionDenied, Unauthenticated, Unavailable
 from gateway.interfaces import Endpoint
 from gateway.pipeline import Pipeline
-from gateway.routing import Routes
+from gateway.routing.routes import compile_routes
 from gateway.telemetry.off import NoTelemetry
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 from gateway.testing import FakeFeatures, FakeLanes
-from tests.gateway.models import live, version
+from tests.gateway.models import always, live, version
 
 LISTINGS = (
     ("RepositoryIndex", service_pb2.RepositoryIndexResponse, "models"),
@@ -35,7 +35,7 @@ def silent_endpoint(path: str) -> Endpoint:
     ]
     compiled = compile_methods(link({}).methods, {}, {}, {}, status_of)
     directory = open_directory(Tenants(tenants=tuple(policies)))
-    pipeline = Pipeline(directory, Routes({}), FakeFeatures(), FakeLanes(), NoTelemetry())
+    pipeline = Pipeline(directory, compile_routes({}, always), FakeFeatures(), FakeLanes(), NoTelemetry())
     endpoint = build_table(pipeline, compiled.methods, compiled.refused, ready=True)[path]
     assert isinstance(endpoint, Endpoint)
     return endpoint
@@ -59,7 +59,13 @@ async def test_only_operators_reach_the_servers() -> None:
         for name, (_, hashed) in keys.items()
     ]
     table = build_table(
-        Pipeline(open_directory(Tenants(tenants=tuple(policies))), Routes({}), FakeFeatures(), backend, NoTelemetry()),
+        Pipeline(
+            open_directory(Tenants(tenants=tuple(policies))),
+            compile_routes({}, always),
+            FakeFeatures(),
+            backend,
+            NoTelemetry(),
+        ),
         {},
         {},
         ready=True,
@@ -78,7 +84,7 @@ async def test_a_tenant_sees_only_its_own_models_in_the_index_and_in_statistics(
     own, foreign = version(model="team3_own"), version(model="team4_foreign")
     backend.loaded |= {own, foreign}
     policy = TenantPolicy(name="team3", models=("team3_*",), keys=(KeyEntry.of(hashed),))
-    routes = Routes({each.model: live(each) for each in (own, foreign)})
+    routes = compile_routes({each.model: live(each) for each in (own, foreign)}, always)
     directory = open_directory(Tenants(tenants=(policy,)))
     table = build_table(Pipeline(directory, routes, FakeFeatures(), backend, NoTelemetry()), {}, {}, ready=True)
     for method, kind, field in LISTINGS:
@@ -93,7 +99,7 @@ def operators_table(backend: FakeLanes, *models: str) -> tuple[str, Table]:
     key, hashed = new_key()
     policy = TenantPolicy(name="operators", models=models, operator=True, keys=(KeyEntry.of(hashed),))
     directory = open_directory(Tenants(tenants=(policy,)))
-    pipeline = Pipeline(directory, Routes({}), FakeFeatures(), backend, NoTelemetry())
+    pipeline = Pipeline(directory, compile_routes({}, always), FakeFeatures(), backend, NoTelemetry())
     return key, build_table(pipeline, {}, {}, ready=True)
 
 

@@ -11,13 +11,14 @@ from gateway.catalog.sources import Catalogs
 from gateway.errors import CatalogError, ContractError
 from gateway.features.absent import NoFeatures
 from gateway.generations import Generations
-from gateway.routing import Routes
-from gateway.telemetry.off import NoTelemetry
+from gateway.routing.routes import compile_routes
+from gateway.shadows.off import NoMirror
+from gateway.telemetry.off import NoTelemetry, NoTrials
 from gateway.testing import FakeLanes
 from gateway.types import ModelVersion, Tensors
 from tests.gateway.contract_source import SCORE, compile_contract, fed, service
 from tests.gateway.feature_contract import entity, view_message
-from tests.gateway.models import catalog_message
+from tests.gateway.models import always, catalog_message
 
 PATH = "/erpml.team5.v1.LeadService/ScoreLead"
 TWO_COLUMNS = service(f"optional double x1 = 1 [{fed('x1')}]; optional double x2 = 2 [{fed('x2')}];", SCORE)
@@ -47,8 +48,8 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.catalog, self.contracts, self.backend = folder / "catalog.binpb", folder / "contracts", Picky()
         self.contracts.mkdir()
-        features, telemetry = NoFeatures(), NoTelemetry()
-        self.generations = Generations(Catalogs(self.catalog), self.contracts, self.backend, features, telemetry)
+        beside = (NoFeatures(), NoTelemetry(), NoTrials(), NoMirror())
+        self.generations = Generations(Catalogs(self.catalog), self.contracts, self.backend, *beside)
 
     def write(self, generation: int, *numbers: int) -> None:
         """Writes a catalog whose model has these versions, the last of them champion."""
@@ -213,10 +214,10 @@ async def test_typed_methods_answer_for_every_arm_and_every_pinned_version(place
     place.catalog.write_bytes(catalog.SerializeToString())
     await place.advance()
     live = place.generations.live
-    routes, method = Routes(live.snapshot.models), live.compiled.methods[PATH]
+    routes, method = compile_routes(live.snapshot.models, always), live.compiled.methods[PATH]
     (contract,) = (each for each in live.contracts.methods if each.path == PATH)
     for pin, name in (("", "champion"), ("1", "champion"), ("2", "challenger"), ("3", "pinned")):
-        arm = routes.choose("team9_test", pin)
+        arm = routes.pinned("team9_test", pin)
         request = method.parse(b"")
         inputs, left_out = method.rows(request, arm)
         outputs = Tensors(inputs.rows, ((2,),), (struct.pack("<2f", 0.25, 0.75),))

@@ -13,7 +13,7 @@ from gateway.feature_views import Degrade, FeatureStatus
 from gateway.features.absent import NoFeatures
 from gateway.interfaces import FeatureReader
 from gateway.pipeline import Pipeline
-from gateway.routing import Routes
+from gateway.routing.routes import compile_routes
 from gateway.telemetry.off import NoTelemetry
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.keys import new_key
@@ -22,7 +22,7 @@ from gateway.testing import FakeFeatures, FakeLanes
 from gateway.types import TensorSpec
 from tests.gateway.contract_source import SCORE, compiled, fed
 from tests.gateway.feature_contract import BATCH, RISK, SINGLE, entity, features, lead, view
-from tests.gateway.models import live, version
+from tests.gateway.models import always, live, version
 
 KEY, HASHED = new_key()
 SERVED = version((TensorSpec("x", "FP32", (2,), ("from_risk", "to_risk")),))
@@ -45,7 +45,9 @@ class Here:
         found = compiled(folder, lead(FIELDS, SCORE), SERVED, STRICT if strict else SHOPS)
         self.methods: dict[str, Any] = {**found.methods}
         self.lanes = lanes
-        self.pipeline = Pipeline(tenants, Routes({SERVED.model: live(SERVED)}), reader, lanes, NoTelemetry())
+        self.pipeline = Pipeline(
+            tenants, compile_routes({SERVED.model: live(SERVED)}, always), reader, lanes, NoTelemetry()
+        )
 
     def charge(self, tenant: str, model: str, rows: int, backend_seconds: float, feature_hits: int = 0) -> None:
         """Remembers how many stored rows an answered call of the tenant used."""

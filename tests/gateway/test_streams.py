@@ -16,14 +16,14 @@ from gateway.edge.grpcio import GrpcioListener
 from gateway.edge.kserve.streams import MOST_IN_FLIGHT
 from gateway.interfaces import Endpoint, StreamEndpoint
 from gateway.pipeline import Pipeline
-from gateway.routing import Routes
+from gateway.routing.routes import compile_routes
 from gateway.telemetry.off import NoTelemetry
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 from gateway.testing import FakeFeatures, FakeLanes
 from gateway.types import Arm, Model, TensorSpec
-from tests.gateway.models import version
+from tests.gateway.models import always, version
 
 KEY, HASHED = new_key()
 SERVED = version((TensorSpec("x", "FP32", (1,)),), outputs=(TensorSpec("x", "FP32", (1,)),))
@@ -38,7 +38,7 @@ def table_of(backend: FakeLanes, *, tenant: bool = True) -> Table:
     model = Model(SERVED.model, {SERVED.number: SERVED}, (Arm("champion", SERVED),), {})
     pipeline = Pipeline(
         open_directory(Tenants(tenants=(policy,) if tenant else ())),
-        Routes({SERVED.model: model}),
+        compile_routes({SERVED.model: model}, always),
         FakeFeatures(),
         backend,
         NoTelemetry(),

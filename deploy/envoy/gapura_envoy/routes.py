@@ -115,7 +115,8 @@ def cors(origins: Sequence[str]) -> Config:
         "envoy.extensions.filters.http.cors.v3.CorsPolicy",
         allow_origin_string_match=matches,
         allow_methods="GET, POST, PUT, PATCH, DELETE, OPTIONS",
-        allow_headers="content-type,grpc-timeout,traceparent,x-api-key,x-grpc-web,x-priority,x-user-agent",
+        allow_headers="content-type,grpc-timeout,traceparent,x-api-key,x-gapura-pin,x-gapura-unit,x-grpc-web,"
+        "x-priority,x-user-agent",
         expose_headers="grpc-message,grpc-status,grpc-status-details-bin",
         max_age="86400",
     )

@@ -1,6 +1,7 @@
 """`ModelInfer`: tensors in, tensors out, of any model; and the responses of decoupled models in a stream."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -19,8 +20,9 @@ from gateway.feature_views import Features, Lookup
 from gateway.interfaces import NOTHING_LEFT_OUT
 from gateway.protowire import encode_field, join_apart, parse_apart
 from gateway.tensors import BYTES, leading
-from gateway.types import PLAIN, Arm, Buffer, Response, Tensors
+from gateway.types import PLAIN, Arm, Assignment, Buffer, ModelVersion, Response, Tensors
 
+MOST_ARMS = 8_192
 INFER_RESPONSE = service_pb2.ModelStreamInferResponse.INFER_RESPONSE_FIELD_NUMBER
 
 
@@ -47,6 +49,14 @@ class TensorMethod:
     def target(self, request: Asked) -> tuple[str, str]:
         """Names the model, and the version that the caller pins or an empty string."""
         return request.message.model_name, request.message.model_version
+
+    def unit(self, item: Asked) -> str:  # noqa: ARG002 - the same for all
+        """Returns nothing: tensors do not say whom they concern, metadata do."""
+        return ""
+
+    def value(self, item: Asked, path: str) -> str | None:  # noqa: ARG002 - as above
+        """Returns nothing: tensors have no fields."""
+        return None
 
     def lookups(self, request: Asked, arm: Arm) -> Sequence[Lookup | None]:  # noqa: ARG002 - the same for all
         """Names no entities: tensors say everything."""
@@ -90,8 +100,15 @@ class TensorMethod:
         arm: Arm,
         features: Sequence[Features] = (),  # noqa: ARG002 - there are none
     ) -> bytes:
-        """Packs the outputs that were asked for; all of them when none was named."""
-        version, message, plan = arm.version, request.message, request.plan(arm.version)
+        """Packs the outputs that were asked for, all of them when none was named.
+
+        Parameters behind them say which experiment took the call, if one did.
+        """
+        answer = self._pack(request, outputs, arm.version)
+        return answer + told_of(arm.experiment, arm.name, arm.assignment) if arm.experiment else answer
+
+    def _pack(self, request: Asked, outputs: Tensors, version: ModelVersion) -> bytes:
+        message, plan = request.message, request.plan(version)
         packed = None if plan is None else plan.answer(outputs)
         if packed is not None:
             return packed
@@ -130,6 +147,16 @@ class TensorMethod:
         words = message_of(failure) if failure else ""
         message = service_pb2.ModelStreamInferResponse(error_message=words, infer_response=told)
         return bytes(message.SerializeToString())
+
+
+@lru_cache(MOST_ARMS)
+def told_of(experiment: str, arm: str, assignment: Assignment) -> bytes:
+    """Returns what a response has behind it, as parameters, where an experiment chose who answered."""
+    response = service_pb2.ModelInferResponse()
+    said = {"gapura_experiment": experiment, "gapura_arm": arm, "gapura_assignment": assignment.name.lower()}
+    for name, text in said.items():
+        response.parameters[name].string_param = text
+    return bytes(response.SerializeToString(deterministic=True))
 
 
 def frame(response: bytes) -> bytes:

@@ -71,7 +71,7 @@ class KServe:
             return await self._pipeline.answer(self._method, call)
         except NotFound:
             model, pinned = self._method.target(self._method.parse(call.message))
-            self._check_ready(self._pipeline.routes.choose(model, pinned).version, pinned)
+            self._check_ready(self._pipeline.routes.pinned(model, pinned).version, pinned)
             raise
 
     def stream(self, call: Call) -> AsyncGenerator[bytes, None]:
@@ -176,7 +176,7 @@ class KServe:
 
     def _version(self, tenant: Tenant, request: Any) -> ModelVersion:
         self._pipeline.tenants.authorise(tenant, request.name)
-        return self._pipeline.routes.choose(request.name, request.version).version
+        return self._pipeline.routes.pinned(request.name, request.version).version
 
     def _ready_version(self, tenant: Tenant, request: Any) -> ModelVersion:
         version = self._version(tenant, request)

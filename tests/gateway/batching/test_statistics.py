@@ -17,14 +17,14 @@ from gateway.batching.lanes import Lanes
 from gateway.edge.kserve.service import KServe
 from gateway.errors import DeadlineExceeded, ModelFailed, Overloaded
 from gateway.pipeline import Pipeline
-from gateway.routing import Routes
+from gateway.routing.routes import compile_routes
 from gateway.telemetry.off import NoTelemetry
 from gateway.testing import FakeBackend, FakeFeatures
 from gateway.traces import BatchTrace
 from gateway.types import ModelVersion, Priority, Statistics, Tensors
 from tests.gateway.batching.clock import run
 from tests.gateway.batching.walk import SETUP_BYTES, STEP_BYTES, Walk, check_statistics
-from tests.gateway.models import live, version
+from tests.gateway.models import always, live, version
 
 POISON, BATCH_SECONDS, ROW_SECONDS = 13.0, 0.05, 0.01
 SCRIPTS = st.binary(min_size=SETUP_BYTES + STEP_BYTES * 150, max_size=SETUP_BYTES + STEP_BYTES * 150)
@@ -305,7 +305,7 @@ def test_a_tenant_is_told_of_itself_alone_and_an_operator_of_all() -> None:
 
     play(desk, scene())
     tenants: Any = None  # it is not asked: the request names no model
-    routes = Routes({desk.served.model: live(desk.served)})
+    routes = compile_routes({desk.served.model: live(desk.served)}, always)
     service = KServe(Pipeline(tenants, routes, FakeFeatures(), desk.lanes, NoTelemetry()), ready=True)
     callers: list[Any] = [Caller("a"), Caller("b"), Caller("c"), Caller("a", operator=True)]
     told = []

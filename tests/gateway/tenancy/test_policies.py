@@ -14,7 +14,7 @@ from gateway.edge.endpoints import Table, build_table
 from gateway.edge.status import wire_status
 from gateway.errors import GatewayError, Overloaded
 from gateway.pipeline import Pipeline
-from gateway.routing import Routes
+from gateway.routing.routes import compile_routes
 from gateway.telemetry.off import NoTelemetry
 from gateway.tenancy.directory import Directory, open_directory
 from gateway.tenancy.keys import new_key
@@ -22,7 +22,7 @@ from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
 from gateway.tenancy.quotas.accounts import Accounts
 from gateway.testing import FakeFeatures, FakeLanes
 from gateway.types import Arm, Model, TensorSpec
-from tests.gateway.models import version
+from tests.gateway.models import always, version
 
 KEY, HASHED = new_key()
 SPEC = TensorSpec("x", "FP32", (1,))
@@ -77,7 +77,9 @@ def served(backend: FakeLanes | None = None, **policy: Any) -> Served:
     entry = TenantPolicy.model_validate({"name": "team9", "models": ["*"], "keys": [KeyEntry.of(HASHED)], **policy})
     directory = open_directory(Tenants(tenants=(entry,)), book=charges)
     model = Model(SERVED.model, {SERVED.number: SERVED}, (Arm("champion", SERVED),), {})
-    pipeline = Pipeline(directory, Routes({SERVED.model: model}), FakeFeatures(), backend, NoTelemetry())
+    pipeline = Pipeline(
+        directory, compile_routes({SERVED.model: model}, always), FakeFeatures(), backend, NoTelemetry()
+    )
     return Served(build_table(pipeline, {}, {}, ready=True), directory, backend, charges)
 
 

@@ -1,0 +1,51 @@
+"""Puts units into buckets, the same in every process, release and language.
+
+`number` reads seven bytes of the SHA-256 of a text in UTF-8 as a big-endian number, and the bucket of a unit is
+
+    (number(unit) * number(seed) + number(seed, from byte 7)) mod (2^61 - 1) mod 10,000
+
+The unit is hashed once, however many experiments are asked; each has a function of its own of a family in which two are
+independent. Source: Carter and Wegman, "Universal Classes of Hash Functions", 1979.
+"""
+
+from hashlib import sha256
+from typing import NamedTuple
+
+from gateway.experiments import BUCKETS
+
+PRIME = 2**61 - 1
+BYTES = 7
+
+
+class Mix(NamedTuple):
+    """The function of a seed.
+
+    Attributes:
+        factor: What the number of a unit is multiplied with.
+        offset: What is added.
+    """
+
+    factor: int
+    offset: int
+
+
+def mix_of(seed: str) -> Mix:
+    """Returns the function of a seed."""
+    digest = sha256(seed.encode()).digest()
+    return Mix(int.from_bytes(digest[:BYTES]), int.from_bytes(digest[BYTES : 2 * BYTES]))
+
+
+def group_seed(group: str) -> str:
+    """Returns the seed of an exclusion group."""
+    return f"group.{group}"
+
+
+def number_of(unit: str) -> int:
+    """Returns the number of a unit."""
+    return int.from_bytes(sha256(unit.encode()).digest()[:BYTES])
+
+
+def bucket_of(mix: Mix, number: int) -> int:
+    """Returns the bucket that a unit has by its number, from 0."""
+    factor, offset = mix
+    return (number * factor + offset) % PRIME % BUCKETS

@@ -1,0 +1,83 @@
+"""Compiles an experiment into a table: a choice is one hash and one look."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from gateway.experiments import Condition, Exclusion, Experiment, Halted
+from gateway.routing.hashing import Mix, group_seed, mix_of
+from gateway.types import Arm, Assignment, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An experiment, ready to be asked.
+
+    Attributes:
+        tenants: Whose calls it takes; all where there are none.
+        conditions: What else must be true of a call that it takes.
+        exclusion: Which part of a group it takes; None for all units.
+        group: The function of the group's seed; of the experiment's own without a group.
+        mix: The function of the experiment's seed.
+        places: Of each bucket, the place of its arm.
+        arms: Those that units have.
+        drawn: The same for calls without unit.
+        substitute: The champion in the place of an arm that cannot answer.
+    """
+
+    tenants: frozenset[str]
+    conditions: tuple[Condition, ...]
+    exclusion: Exclusion | None
+    group: Mix
+    mix: Mix
+    places: bytes
+    arms: tuple[Arm, ...]
+    drawn: tuple[Arm, ...]
+    substitute: Arm
+
+
+def compile_tables(model: Model, champion: Arm, halted: Collection[Halted]) -> tuple[Table, ...]:
+    """Compiles the running experiments of a model, in their order.
+
+    Args:
+        model: The model.
+        champion: Who answers what no experiment takes.
+        halted: Arms that guardrails have found at fault: the champion has their buckets.
+    """
+    arms = {arm.name: arm for arm in model.arms} | {champion.name: champion}
+    return tuple(
+        compile_table(model.name, experiment, arms, champion, halted)
+        for experiment in model.experiments
+        if experiment.is_running
+    )
+
+
+def compile_table(
+    model: str, experiment: Experiment, arms: Mapping[str, Arm], champion: Arm, halted: Collection[Halted]
+) -> Table:
+    """Compiles one experiment; an arm whose version was left out has the champion in its place."""
+    substitute = replace(champion, experiment=experiment.name, assignment=Assignment.SUBSTITUTED)
+    names = [*dict.fromkeys(each.arm for each in experiment.slices)]
+    chosen = [arms.get(name) for name in names]
+    kept = [
+        champion
+        if arm and Halted(model, experiment.name, arm.name, arm.version.number, experiment.revision) in halted
+        else arm
+        for arm in chosen
+    ]
+    by_unit, by_call = (
+        tuple(replace(arm, experiment=experiment.name, assignment=how) if arm else substitute for arm in kept)
+        for how in (Assignment.UNIT, Assignment.CALL)
+    )
+    exclusion = experiment.exclusion
+    slices = sorted(experiment.slices, key=lambda each: each.first)
+    return Table(
+        tenants=experiment.tenants,
+        conditions=experiment.conditions,
+        exclusion=exclusion,
+        group=mix_of(group_seed(exclusion.group) if exclusion else experiment.seed),
+        mix=mix_of(experiment.seed),
+        places=b"".join(bytes([names.index(each.arm)]) * each.count for each in slices),
+        arms=by_unit,
+        drawn=by_call,
+        substitute=substitute,
+    )
