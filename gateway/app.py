@@ -20,6 +20,7 @@ from gateway.front import MIB, Front, chosen, features_of, watch_of
 from gateway.generations import Generations, tell
 from gateway.interfaces import Backend
 from gateway.process import run
+from gateway.routing.absences import Absences
 from gateway.settings import Settings
 from gateway.shadows.off import NoMirror
 from gateway.telemetry.off import NoTrials
@@ -64,6 +65,7 @@ class Gateway:
         files = (*ALWAYS, KSERVE_FILE, FEATURE_STORE_FILE)
         self._front = Front(settings, self._generations.table, files, observer)
         self._chronicle = Chronicle()
+        self._absences = Absences()
         observer.parts |= {
             "catalog": self._chronicle.describe,
             "features": self._features.describe,
@@ -102,6 +104,7 @@ class Gateway:
         while True:
             await asyncio.sleep(self._settings.watch_seconds)
             try:
+                self._absences.tell(self._generations.routes.unready())
                 await self._report_health()
             except Exception:
                 log.exception("health stays as it was")

@@ -1,20 +1,21 @@
 """Puts units into buckets, the same in every process, release and language.
 
-`number` reads seven bytes of the SHA-256 of a text in UTF-8 as a big-endian number, and the bucket of a unit is
+`number` reads eight bytes of the SHA-256 of a text in UTF-8 as a big-endian number, and the bucket of a unit is
 
-    (number(unit) * number(seed) + number(seed, from byte 7)) mod (2^61 - 1) mod 10,000
+    (number(unit) * number(seed) + number(seed, from byte 8)) mod (2^61 - 1) mod 10,000
 
 The unit is hashed once, however many experiments are asked; each has a function of its own of a family in which two are
 independent. Source: Carter and Wegman, "Universal Classes of Hash Functions", 1979.
 """
 
 from hashlib import sha256
+from struct import Struct
 from typing import NamedTuple
 
 from gateway.experiments import BUCKETS
 
 PRIME = 2**61 - 1
-BYTES = 7
+ONE, TWO = Struct(">Q").unpack_from, Struct(">QQ").unpack_from
 
 
 class Mix(NamedTuple):
@@ -31,8 +32,7 @@ class Mix(NamedTuple):
 
 def mix_of(seed: str) -> Mix:
     """Returns the function of a seed."""
-    digest = sha256(seed.encode()).digest()
-    return Mix(int.from_bytes(digest[:BYTES]), int.from_bytes(digest[BYTES : 2 * BYTES]))
+    return Mix(*TWO(sha256(seed.encode()).digest()))
 
 
 def group_seed(group: str) -> str:
@@ -42,7 +42,8 @@ def group_seed(group: str) -> str:
 
 def number_of(unit: str) -> int:
     """Returns the number of a unit."""
-    return int.from_bytes(sha256(unit.encode()).digest()[:BYTES])
+    number: int = ONE(sha256(unit.encode()).digest())[0]
+    return number
 
 
 def bucket_of(mix: Mix, number: int) -> int:

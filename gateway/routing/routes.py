@@ -1,5 +1,6 @@
 """Chooses the arm that answers a call: what the caller pins, what an experiment says, or the champion."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from random import random
@@ -7,15 +8,17 @@ from typing import Any
 
 from gateway.calls import Call
 from gateway.errors import NotFound
-from gateway.experiments import BUCKETS, Condition, Exclusion, Halted
+from gateway.experiments import BUCKETS, Condition, Halted
 from gateway.interfaces import BatchedMethod, Method, Parts, Tenant
-from gateway.routing.hashing import bucket_of, number_of
+from gateway.routing.hashing import Mix, bucket_of, number_of
 from gateway.routing.pins import read_number
 from gateway.routing.plans import Plan, compile_plan
-from gateway.routing.tables import Table
 from gateway.types import Arm, Model, ModelVersion
 
 MOST_TOLD = 100
+
+# Calls of one sequence go to one version, also where they concern nobody.
+SEQUENCE = "sequence_id"
 
 # In the place of the number of a unit: there is none.
 NO_UNIT = -1
@@ -123,15 +126,15 @@ class Routes:
             if table.conditions and not meets(table.conditions, method, item):
                 continue
             if number is None:
-                unit = method.unit(item) or call.unit
+                unit = method.unit(item) or call.unit or method.value(item, SEQUENCE)
                 number = number_of(unit) if unit else NO_UNIT
-            if table.exclusion is not None and not is_included(table, table.exclusion, number):
+            if table.part is not None and bucket_in(table.group, number) not in table.part:
                 continue
             if number >= 0:
-                arm = table.arms[table.places[bucket_of(table.mix, number)]]
+                arm = table.arms[bisect_right(table.ends, bucket_of(table.mix, number))]
             else:
                 drawn = random() if drawn is None else drawn  # noqa: S311 - no secret
-                arm = table.drawn[table.places[int(drawn * BUCKETS)]]
+                arm = table.drawn[bisect_right(table.ends, int(drawn * BUCKETS))]
             is_champion = arm.version is plan.champion.version
             return arm if is_champion or self.ready(arm.version) else table.substitute
         return plan.champion
@@ -153,7 +156,6 @@ def meets(conditions: Iterable[Condition], method: Method, item: Any) -> bool:
     return all(method.value(item, condition.field) in condition.values for condition in conditions)
 
 
-def is_included(table: Table, exclusion: Exclusion, number: int) -> bool:
-    """Says whether a unit, or a call without one, belongs to an experiment's part of its group."""
-    bucket = bucket_of(table.group, number) if number >= 0 else int(random() * BUCKETS)  # noqa: S311 - no secret
-    return exclusion.first <= bucket < exclusion.first + exclusion.count
+def bucket_in(group: Mix, number: int) -> int:
+    """Returns the bucket of a unit in a group; for a call without unit it is drawn."""
+    return bucket_of(group, number) if number >= 0 else int(random() * BUCKETS)  # noqa: S311 - no secret

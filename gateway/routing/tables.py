@@ -1,9 +1,9 @@
-"""Compiles an experiment into a table: a choice is one hash and one look."""
+"""Compiles an experiment into a table: a choice is one look."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from gateway.experiments import Condition, Exclusion, Experiment, Halted
+from gateway.experiments import Condition, Experiment, Halted
 from gateway.routing.hashing import Mix, group_seed, mix_of
 from gateway.types import Arm, Assignment, Model
 
@@ -15,21 +15,21 @@ class Table:
     Attributes:
         tenants: Whose calls it takes; all where there are none.
         conditions: What else must be true of a call that it takes.
-        exclusion: Which part of a group it takes; None for all units.
+        part: Buckets of its group that it takes; None for all units.
         group: The function of the group's seed; of the experiment's own without a group.
         mix: The function of the experiment's seed.
-        places: Of each bucket, the place of its arm.
-        arms: Those that units have.
+        ends: Where the slices end, ascending: the first bucket behind each.
+        arms: Of each slice, the arm that units have.
         drawn: The same for calls without unit.
         substitute: The champion in the place of an arm that cannot answer.
     """
 
     tenants: frozenset[str]
     conditions: tuple[Condition, ...]
-    exclusion: Exclusion | None
+    part: range | None
     group: Mix
     mix: Mix
-    places: bytes
+    ends: tuple[int, ...]
     arms: tuple[Arm, ...]
     drawn: tuple[Arm, ...]
     substitute: Arm
@@ -56,28 +56,28 @@ def compile_table(
 ) -> Table:
     """Compiles one experiment; an arm whose version was left out has the champion in its place."""
     substitute = replace(champion, experiment=experiment.name, assignment=Assignment.SUBSTITUTED)
-    names = [*dict.fromkeys(each.arm for each in experiment.slices)]
-    chosen = [arms.get(name) for name in names]
-    kept = [
-        champion
-        if arm and Halted(model, experiment.name, arm.name, arm.version.number, experiment.revision) in halted
-        else arm
-        for arm in chosen
-    ]
+    slices = sorted(experiment.slices, key=lambda each: each.first)
+    lost = {each.arm: each for each in halted if (each.model, each.experiment) == (model, experiment.name)}
+    kept = [arms.get(each.arm) for each in slices]
+    kept = [champion if arm and is_lost(arm, lost.get(arm.name), experiment) else arm for arm in kept]
     by_unit, by_call = (
         tuple(replace(arm, experiment=experiment.name, assignment=how) if arm else substitute for arm in kept)
         for how in (Assignment.UNIT, Assignment.CALL)
     )
     exclusion = experiment.exclusion
-    slices = sorted(experiment.slices, key=lambda each: each.first)
     return Table(
         tenants=experiment.tenants,
         conditions=experiment.conditions,
-        exclusion=exclusion,
+        part=range(exclusion.first, exclusion.first + exclusion.count) if exclusion else None,
         group=mix_of(group_seed(exclusion.group) if exclusion else experiment.seed),
         mix=mix_of(experiment.seed),
-        places=b"".join(bytes([names.index(each.arm)]) * each.count for each in slices),
+        ends=tuple(each.first + each.count for each in slices),
         arms=by_unit,
         drawn=by_call,
         substitute=substitute,
     )
+
+
+def is_lost(arm: Arm, found: Halted | None, experiment: Experiment) -> bool:
+    """Says whether guardrails have found an arm at fault as it is now."""
+    return found is not None and (found.version, found.revision) == (arm.version.number, experiment.revision)

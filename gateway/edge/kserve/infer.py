@@ -12,7 +12,7 @@ from gateway.edge.kserve.faults import class_fault, explain, refusal
 from gateway.edge.kserve.frames import CONTENTS, Asked, Frames
 from gateway.edge.kserve.inputs import find, read_inputs
 from gateway.edge.kserve.outputs import read_outputs
-from gateway.edge.kserve.parameters import FINAL_RESPONSE, check_parameters
+from gateway.edge.kserve.parameters import FINAL_RESPONSE, check_parameters, parameter_of
 from gateway.edge.kserve.terms import read_terms
 from gateway.edge.status import message_of
 from gateway.errors import GatewayError, InvalidRequest
@@ -54,9 +54,9 @@ class TensorMethod:
         """Returns nothing: tensors do not say whom they concern, metadata do."""
         return ""
 
-    def value(self, item: Asked, path: str) -> str | None:  # noqa: ARG002 - as above
-        """Returns nothing: tensors have no fields."""
-        return None
+    def value(self, item: Asked, path: str) -> str | None:
+        """Returns a parameter of a request as a text; None if it has no such parameter."""
+        return parameter_of(item.message.parameters, path)
 
     def lookups(self, request: Asked, arm: Arm) -> Sequence[Lookup | None]:  # noqa: ARG002 - the same for all
         """Names no entities: tensors say everything."""

@@ -19,6 +19,7 @@ KNOWN: Mapping[str, tuple[tuple[str, ...], str]] = {
     "timeout": (("int64_param",), "int64_param."),
     FINAL_RESPONSE: (("bool_param",), "bool_param."),
 }
+TOLD_AS_TEXT = frozenset({"int64_param", "uint64_param", "string_param"})
 CUSTOM = ANY, "int64_param, bool_param, or string_param."
 
 
@@ -45,3 +46,14 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 def refusal(told: str, parameter: str) -> InvalidRequest:
     """Makes the error of a parameter."""
     return InvalidRequest("INVALID_FIELD", told, parameter=parameter)
+
+
+def parameter_of(parameters: Mapping[str, Any], name: str) -> str | None:
+    """Returns a parameter as a text; None if there is none, or one that is no text, whole number or truth."""
+    if name not in parameters:
+        return None
+    parameter = parameters[name]
+    kind = parameter.WhichOneof(ONE_OF)
+    if kind == "bool_param":
+        return "true" if parameter.bool_param else "false"
+    return str(getattr(parameter, kind)) if kind in TOLD_AS_TEXT else None

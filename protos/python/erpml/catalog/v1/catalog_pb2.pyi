@@ -497,9 +497,9 @@ class Experiment(_message.Message):
     """Divides calls of a model among its arms.
 
     A unit, such as a customer, always falls into the same of 10,000 buckets,
-    which says which arm answers. With `number(text, n)` for the seven bytes from
+    which says which arm answers. With `number(text, n)` for the eight bytes from
     byte n of the SHA-256 of a text in UTF-8, read as a big-endian number, the
-    bucket is (number(unit, 0) * number(seed, 0) + number(seed, 7)) modulo
+    bucket is (number(unit, 0) * number(seed, 0) + number(seed, 8)) modulo
     2^61 - 1 modulo 10,000.
     """
 
