@@ -99,6 +99,10 @@ class Settings(BaseSettings):
         Path("var/telemetry"),
         description="Folder in which the processes of a machine tell of themselves and of calls.",
     )
+    verdicts: Path = Field(
+        Path("var/verdicts"),
+        description="Folder in which is written down which arms of experiments guardrails have found at fault.",
+    )
     telemetry_enabled: bool = Field(default=True, description="Says false to note nothing of calls.")
     trace_ratio: float = Field(
         0.01,

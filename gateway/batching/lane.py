@@ -126,6 +126,12 @@ class Lane:
             if self._batches:
                 await asyncio.wait(self._batches)
 
+    @property
+    def utilisation(self) -> float:
+        """Returns what part of the places that compute its batches is taken; 1 at least while calls wait."""
+        taken = self._slots.taken / self._slots.places
+        return max(taken, 1.0) if self._waiting else taken
+
     def describe(self) -> Mapping[str, Any]:
         """Says how it is now, ready for JSON."""
         total = self.counts.total

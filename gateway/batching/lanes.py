@@ -107,6 +107,10 @@ class Lanes:
         """Says how every version is on every node now, ready for JSON."""
         return self._backend.describe_nodes()
 
+    def utilisation(self) -> float:
+        """Returns what part of the places that compute batches is taken; 1 at least while calls wait."""
+        return sum(lane.utilisation for lane in self._lanes.values())
+
     def describe(self) -> list[Mapping[str, Any]]:
         """Says how lanes are now, ready for JSON; those that nobody has called are left out."""
         return [lane.describe() for lane in self._lanes.values() if lane.counts.total.last_call]

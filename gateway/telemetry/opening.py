@@ -11,11 +11,12 @@ from gateway.telemetry.export.export import Export
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.keeping import Keeper
 from gateway.telemetry.levels import Levels
-from gateway.telemetry.off import NoTelemetry
+from gateway.telemetry.off import NoTelemetry, NoTrials
 from gateway.telemetry.pulse import Pulse
 from gateway.telemetry.sheet import open_sheet
 from gateway.telemetry.spool import Spool
 from gateway.telemetry.telemetry import Telemetry
+from gateway.telemetry.trials import Trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Watch:
 
     Attributes:
         telemetry: Notes calls.
+        trials: Counts calls of experiments.
+        instruments: Make whatever else is to be counted.
         export: Exports traces and metrics, if it is asked to.
         parts: What each part says of itself now, by its name in the state; the process adds them.
     """
@@ -60,13 +63,15 @@ class Watch:
         self, folder: Path, role: str, bounds: Bounds, is_served: Callable[[str], bool], address: str = ""
     ) -> None:
         self._sheet = sheet = open_sheet(folder, role)
-        instruments, identity = Instruments(sheet), sheet.identity
+        self.instruments, identity = Instruments(sheet), sheet.identity
+        instruments = self.instruments
         worker, version = f"{role}-{identity.number}", package_version("gapura")
         writable = folder if sheet.mapped else None
         spool, exemplars = None if writable is None else Spool(writable, worker), Exemplars()
         self.export = Export(folder if spool else None, sheet, instruments, exemplars, version, address)
         self._keeper = Keeper(instruments, worker, spool, exemplars, self.export.offer)
         self.telemetry = Telemetry(instruments, self._keeper, bounds.head_ratio, bounds.slow, is_served)
+        self.trials = Trials(instruments)
         told = {"worker": worker, "role": role, "instance": identity.instance, "version": version}
         self._pulse = Pulse(writable, told, instruments)
         self._levels = Levels(writable)
@@ -100,11 +105,15 @@ class NoWatch:
 
     Attributes:
         telemetry: Notes nothing.
+        trials: Counts nothing.
+        instruments: There are none.
         parts: Nobody reads them.
     """
 
     def __init__(self) -> None:
         self.telemetry = NoTelemetry()
+        self.trials = NoTrials()
+        self.instruments = None
         self.parts: dict[str, Callable[[], Any]] = {}
 
     def start(self) -> None:

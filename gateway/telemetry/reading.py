@@ -4,7 +4,7 @@ Sheets are read and not mapped: a process may renew its own at any moment, which
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isnan
 from pathlib import Path
@@ -143,12 +143,14 @@ class SheetReader:
 
     Args:
         folder: Telemetry folder; it may be missing.
+        families: What is read of them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, families: Collection[Family] = FAMILIES) -> None:
         self._folder = folder
+        self._families = frozenset(families)
         self._files: dict[tuple[str, int], SheetFile] = {}
-        self._places: Places = {family.name: {} for family in FAMILIES if family.kind is not Kind.GAUGE}
+        self._places: Places = {family.name: {} for family in families if family.kind is not Kind.GAUGE}
         self._next = 0
         self._warned: set[str] = set()
 
@@ -206,6 +208,8 @@ class SheetReader:
         places = {name: dict(known) for name, known in self._places.items()}
         sources, targets = [file.sources], [file.targets]
         for family, first, labels in records:
+            if family not in self._families:
+                continue
             file.ends = max(file.ends, first + family.cells)
             if family.kind is Kind.GAUGE:
                 file.gauges.append((family, first, labels))

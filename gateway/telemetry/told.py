@@ -10,6 +10,7 @@ from gateway.telemetry.families import (
     FEATURE_ROWS,
     FEATURE_STATUS,
     GENERATION,
+    HALTED,
     IN_FLIGHT,
     NODE_READY,
     NODE_ROWS,
@@ -45,6 +46,8 @@ def gauges_of(state: State) -> Iterator[Told]:
         health = 0.0 if not node["ready"] else EJECTED if node["ejected"] else 1.0
         yield NODE_READY, (node["address"], node["model"], str(node["version"])), health
         yield NODE_ROWS, (node["address"],), node["outstanding_rows"]
+    for each in state.get("trials", ()):
+        yield HALTED, (each["model"], each["experiment"], each["arm"], str(each["version"])), float(each["halted"])
 
 
 def counts_of(state: State) -> Iterator[Told]:
