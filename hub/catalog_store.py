@@ -31,7 +31,7 @@ def publish_to_redis(url: str, key: str, catalog: catalog_pb2.Catalog) -> None:
     """
     sealed = seal(catalog)
     try:
-        with _connect(url) as client:
+        with connect(url) as client:
             _replace(client, key, catalog.generation, sealed)
     except (RedisError, OSError) as error:
         raise HubError(
@@ -93,7 +93,12 @@ def _require_newer(known: int, generation: int, key: str) -> None:
         )
 
 
-def _connect(url: str) -> Any:
+def connect(url: str) -> Any:
+    """Returns a client that does not wait long for an answer.
+
+    Raises:
+        HubError: It is no address.
+    """
     try:
         return Redis.from_url(
             url,

@@ -4,7 +4,7 @@ Everything heavy is imported when a command runs, so that `gapura --help` answer
 """
 
 import click
-from gapura_deployment.options import FEATURE_STORE, OPERATIONS, VALKEY, Choice, deployment_options
+from gapura_deployment.options import FEATURE_STORE, OPERATIONS, PUBLISHER, VALKEY, Choice, deployment_options
 
 from hub.explaining import explained
 
@@ -93,10 +93,10 @@ def status(names: tuple[str, ...], *, as_json: bool) -> None:
 @deployment_options
 @click.option(
     "--without",
-    type=click.Choice([VALKEY, FEATURE_STORE, OPERATIONS]),
+    type=click.Choice([VALKEY, FEATURE_STORE, OPERATIONS, PUBLISHER]),
     multiple=True,
     help="Run no Valkey, which is not run anyway where GAPURA_FEATURES_URL or GAPURA_REDIS_URL names a Redis, no "
-    "service of the feature store, or no operations page; repeatable.",
+    "service of the feature store, no operations page, or no hub that publishes what the registry says; repeatable.",
 )
 @click.option("--once", is_flag=True, help="Stop after the calls instead of serving on.")
 @explained("train")
@@ -109,7 +109,7 @@ def up(*, choice: Choice, without: tuple[str, ...], once: bool) -> None:
     from hub.settings import read_settings
 
     settings = read_settings()
-    own = {FEATURE_STORE, OPERATIONS}
+    own = {FEATURE_STORE, OPERATIONS, PUBLISHER}
     extras = own if settings.features_url or settings.redis_url else {VALKEY, *own}
     try:
         take_tour(settings, choice.beside(*sorted(extras - set(without))), once=once)

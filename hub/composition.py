@@ -8,10 +8,10 @@ from erpml.catalog.v1 import catalog_pb2
 from converters import Conversion, Signature, TensorSpec
 from hub.placement import Placement
 from hub.policy import Policy
-from hub.registry.records import ALIASES, RegisteredVersion
+from hub.registry.aliases import kind_of, served
+from hub.registry.records import CHAMPION, RegisteredVersion
 
 _WHOLE_BASIS_POINTS = 10_000
-_CHAMPION = ALIASES[0]
 _KINDS = {
     "champion": catalog_pb2.ARM_KIND_CHAMPION,
     "challenger": catalog_pb2.ARM_KIND_CHALLENGER,
@@ -42,8 +42,8 @@ def compose_model(  # noqa: PLR0913 - a model is described by these
         placement: Kind of node that serves it.
         previous: Version that stays loaded for a rollback.
     """
-    champion = arms[_CHAMPION]
-    fitting = {alias: arms[alias] for alias in ALIASES if alias in arms and same_tensors(arms[alias], champion)}
+    champion = arms[CHAMPION]
+    fitting = {alias: arms[alias] for alias in served(arms) if same_tensors(arms[alias], champion)}
     loaded = {version.number: version for version in fitting.values()}
     if previous is not None and same_tensors(previous, champion) and previous.number != champion.number:
         loaded.setdefault(previous.number, previous)
@@ -89,7 +89,7 @@ def differences(before: catalog_pb2.Model, after: catalog_pb2.Model) -> list[str
     """Says in words what changes where nothing has to be loaded."""
     old, new = ({arm.name: arm.version for arm in model.arms} for model in (before, after))
     words = []
-    for alias in ALIASES:
+    for alias in served({*old, *new}):
         if alias in new and old.get(alias) != new[alias]:
             words.append(f"{alias} is version {new[alias]}{f' instead of {old[alias]}' if alias in old else ''}")
         elif alias in old and alias not in new:
@@ -106,8 +106,8 @@ def same_tensors(one: catalog_pb2.Version, other: catalog_pb2.Version) -> bool:
 
 
 def _arm(alias: str, version: catalog_pb2.Version) -> catalog_pb2.Arm:
-    weight = _WHOLE_BASIS_POINTS if alias == _CHAMPION else 0
-    return catalog_pb2.Arm(name=alias, version=version.number, weight_basis_points=weight, kind=_KINDS[alias])
+    weight = _WHOLE_BASIS_POINTS if alias == CHAMPION else 0
+    return catalog_pb2.Arm(name=alias, version=version.number, weight_basis_points=weight, kind=_KINDS[kind_of(alias)])
 
 
 def _tensors(specs: Iterable[TensorSpec]) -> list[catalog_pb2.Tensor]:

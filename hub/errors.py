@@ -5,6 +5,10 @@ class HubError(Exception):
     """The command cannot go on."""
 
 
+class BusyError(HubError):
+    """Another publisher is at work."""
+
+
 class NotRegisteredError(HubError):
     """The registry has no such model or version, or has it no more."""
 

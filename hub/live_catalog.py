@@ -29,6 +29,7 @@ class LiveCatalog:
     key: str = "gapura:catalog"
     fault: str | None = field(default=None, init=False)
     _known: tuple[_Fingerprint | None, catalog_pb2.Catalog] | None = field(default=None, init=False)
+    _models: dict[str, catalog_pb2.Model] = field(default_factory=dict, init=False)
 
     def read(self) -> catalog_pb2.Catalog:
         """Returns the snapshot, or an empty one of generation 0 before the first. Nobody may change it.
@@ -39,7 +40,17 @@ class LiveCatalog:
         found = _fingerprint(self.path)
         if self._known is None or found is None or self._known[0] != found:
             self._known = (found, read_catalog(self.path))
+            self._models = {model.name: model for model in self._known[1].models}
         return self._known[1]
+
+    def find(self, name: str) -> catalog_pb2.Model | None:
+        """Returns what is live of a model. Nobody may change it.
+
+        Raises:
+            HubError: The file is not a catalog.
+        """
+        self.read()
+        return self._models.get(name)
 
     def write(self, catalog: catalog_pb2.Catalog) -> None:
         """Makes a snapshot live."""

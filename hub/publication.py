@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from hub.contract_check import ContractCheck
 from hub.conversions import ConversionCache, Workshop
+from hub.experiments.verdicts import Source, VerdictFolder, VerdictHash
 from hub.features.declared import declared_views
 from hub.freeze import read_windows
 from hub.live_catalog import LiveCatalog
@@ -33,6 +34,7 @@ def open_publisher(  # noqa: PLR0913 - each but the first has a default, and is 
     override: str | None = None,
     refusals: Refusals | None = None,
     progress: Progress | None = None,
+    lock_seconds: float = 30.0,
 ) -> Iterator[Publisher]:
     """Builds a publisher, connected to the nodes as their names resolve now; what is not given is made anew."""
     registry = registry or ModelRegistry(settings.registry_uri)
@@ -51,18 +53,25 @@ def open_publisher(  # noqa: PLR0913 - each but the first has a default, and is 
             refusals=refusals or Refusals(),
             progress=progress or Silent(),
             views=[declaration.message() for declaration in declared_views()],
+            verdicts=_verdict_sources(settings),
+            lock_seconds=lock_seconds,
         )
 
 
 def publish_all(
-    settings: HubSettings, say: Say, *, override: str | None = None, progress: Progress | None = None
+    settings: HubSettings,
+    say: Say,
+    *,
+    override: str | None = None,
+    progress: Progress | None = None,
+    lock_seconds: float = 30.0,
 ) -> bool:
     """Brings what is served in line with the registry; returns whether every model is as it should be.
 
     Raises:
         HubError: Another publisher is at work, or the registry or the catalog cannot be read.
     """
-    with open_publisher(settings, override=override, progress=progress) as publisher:
+    with open_publisher(settings, override=override, progress=progress, lock_seconds=lock_seconds) as publisher:
         outcomes = publisher.publish(lambda outcome: tell(outcome, say))
         if publisher.catalog.fault:
             say(f"{publisher.catalog.fault}; gateways that watch the file are not concerned")
@@ -73,14 +82,37 @@ def publish_all(
     return not any(outcome.result in _FAILURES for outcome in outcomes)
 
 
+def publish_model(
+    settings: HubSettings, name: str, *, registry: ModelRegistry, catalog: LiveCatalog, lock_seconds: float = 30.0
+) -> list[Outcome]:
+    """Brings what is served of one model in line with the registry; returns what became of it.
+
+    Raises:
+        BusyError: Another publisher is at work for longer than `lock_seconds`.
+        HubError: The registry or the catalog cannot be read.
+    """
+    outcomes: list[Outcome] = []
+    with open_publisher(settings, registry=registry, catalog=catalog, lock_seconds=lock_seconds) as publisher:
+        publisher.publish(outcomes.append, wait=False, only=name)
+    return outcomes
+
+
 def open_catalog(settings: HubSettings) -> LiveCatalog:
     """Returns the catalog where settings say that it is."""
     secret = settings.redis_url
     return LiveCatalog(settings.catalog, secret.get_secret_value() if secret else None, settings.catalog_key)
 
 
+def _verdict_sources(settings: HubSettings) -> list[Source]:
+    """Returns where verdicts come from."""
+    folder, secret = VerdictFolder(settings.verdicts), settings.redis_url
+    elsewhere = [VerdictHash(secret.get_secret_value(), f"{settings.catalog_key}:verdicts")] if secret else []
+    return [folder, *elsewhere]
+
+
 def tell(outcome: Outcome, say: Say) -> None:
-    """Says what happened to a version, where there is something to say."""
+    """Says what happened to a version or an experiment, where there is something to say."""
     if outcome.detail:
         version = f" version {outcome.version}" if outcome.version else ""
-        say(f"{outcome.name}{version} {outcome.result.value}: {outcome.detail}")
+        experiment = f" experiment {outcome.experiment}" if outcome.experiment else ""
+        say(f"{outcome.name}{version}{experiment} {outcome.result.value}: {outcome.detail}")

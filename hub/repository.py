@@ -22,7 +22,7 @@ from erpml.catalog.v1 import catalog_pb2
 
 from converters import Conversion
 from hub.durability import discard, move, write_file, write_folder
-from hub.errors import HubError
+from hub.errors import BusyError
 from hub.triton_config import LABELS, compose_files
 
 _GRAPH = "model.onnx"
@@ -46,7 +46,7 @@ class Repository:
         """Keeps other publishers out; the system releases it however this process ends.
 
         Raises:
-            HubError: Another publisher is at work, and still is after `wait_seconds`.
+            BusyError: Another publisher is at work, and still is after `wait_seconds`.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.root, os.O_RDONLY)
@@ -54,7 +54,7 @@ class Repository:
         try:
             while not _try_lock(descriptor):
                 if time.monotonic() >= until:
-                    raise HubError(f"another publisher is writing {self.root}: try again when it is done")
+                    raise BusyError(f"another publisher is writing {self.root}: try again when it is done")
                 time.sleep(_LOCK_POLL_SECONDS)
             yield
         finally:

@@ -7,8 +7,8 @@ from hub.catalog import find_arm, find_model
 from hub.errors import HubError
 from hub.history.change import LIVE
 from hub.live_catalog import LiveCatalog
-from hub.publication import open_catalog, open_publisher, tell
-from hub.publishing.outcome import Outcome, Result
+from hub.publication import open_catalog, publish_model, tell
+from hub.publishing.outcome import Result
 from hub.registry import ModelRegistry
 from hub.registry.names import registered_name, split_name
 from hub.registry.records import CHAMPION
@@ -38,10 +38,7 @@ def roll_back(settings: HubSettings, name: str, say: Callable[[str], None], *, b
     registry = ModelRegistry(settings.registry_uri)
     target = find_target(catalog, registry, registered)
     registry.deploy_model(team, model, target.previous, by=by, reason=reason or f"rollback of version {target.live}")
-    outcomes: list[Outcome] = []
-    with open_publisher(settings, registry=registry, catalog=catalog) as publisher:
-        publisher.publish(outcomes.append, wait=False, only=registered)
-    for outcome in outcomes:
+    for outcome in publish_model(settings, registered, registry=registry, catalog=catalog):
         tell(outcome, say)
         if outcome.result is Result.UNCHANGED and not outcome.detail:  # a hub that watches was quicker
             say(f"{registered} version {outcome.version} is live again")

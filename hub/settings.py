@@ -57,6 +57,9 @@ class HubSettings(BaseSettings):
     convert_memory_mib: int = Field(
         default=8192, gt=0, description="Most memory that the conversion of one model may take, in MiB."
     )
+    verdicts: Path = Field(
+        default=Path("var/verdicts"), description="Folder of verdicts that gateways have passed on arms."
+    )
     freeze: Path = Field(default=Path("var/freeze.yaml"), description="Freeze windows; none where it is missing.")
     redis_url: SecretStr | None = Field(
         default=None, description="Redis that carries the catalog to gateways, redis://[USER:PASSWORD@]HOST:PORT."

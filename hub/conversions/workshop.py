@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -20,6 +21,12 @@ from typing import Self
 
 from converters import Conversion, ConversionError
 from hub.errors import ModelDelayedError, ModelRefusedError
+
+_MEANWHILE_SECONDS = 1.0
+
+
+def _idle() -> None:
+    """Does nothing."""
 
 
 class Workshop:
@@ -66,8 +73,12 @@ class Workshop:
             )
         return self._server
 
-    def run(self, convert: Callable[[], Conversion]) -> Conversion:
-        """Converts elsewhere; `convert` must be picklable.
+    def run(self, convert: Callable[[], Conversion], meanwhile: Callable[[], None] = _idle) -> Conversion:
+        """Converts elsewhere.
+
+        Args:
+            convert: Does it; must be picklable.
+            meanwhile: Called about once a second while it takes; raises nothing.
 
         Raises:
             ConversionError: It was refused.
@@ -77,7 +88,7 @@ class Workshop:
         with tempfile.TemporaryDirectory(prefix="gapura-") as folder:
             task, answer = Path(folder) / "task", Path(folder) / "answer"
             task.write_bytes(pickle.dumps(convert))
-            self._require_end(self._ask(task, answer), answer)
+            self._require_end(self._ask(task, answer, meanwhile), answer)
             found = pickle.loads(answer.read_bytes())  # noqa: S301 - our own process wrote it
         if isinstance(found, str):
             raise ConversionError(found)
@@ -95,17 +106,23 @@ class Workshop:
             how = f"signal {-status}" if status < 0 else f"exit status {status}"
             raise ModelRefusedError(f"its conversion crashed ({how}): log another model")
 
-    def _ask(self, task: Path, answer: Path) -> int:
+    def _ask(self, task: Path, answer: Path, meanwhile: Callable[[], None]) -> int:
         """Returns the exit status of one conversion, or the negative number of the signal that ended it."""
         server = self.start()
         assert server.stdin is not None  # noqa: S101 - both are pipes
         assert server.stdout is not None  # noqa: S101 - as above
         request = {"task": str(task), "answer": str(answer), "seconds": self._seconds, "memory_mib": self._memory_mib}
-        told = b""
-        with suppress(BrokenPipeError):
+        try:
             server.stdin.write(json.dumps(request).encode() + b"\n")
             server.stdin.flush()
+            while not select.select([server.stdout], [], [], _MEANWHILE_SECONDS)[0]:
+                meanwhile()
             told = server.stdout.readline()
+        except BrokenPipeError:
+            told = b""
+        except BaseException:
+            self.close()  # or its answer would be taken for that of the next
+            raise
         if not told:
             self.close()
             raise ModelDelayedError("the process that starts conversions has ended: publish again")

@@ -14,8 +14,9 @@ WITHDRAWN = "withdrawn"
 REFUSED = "refused"
 ROLLED_BACK = "rolled back"
 POLICY = "policy"
+EXPERIMENT = "experiment"
 MOVES = frozenset({ALIAS, ROLLED_BACK})
-KINDS = frozenset({REGISTERED, ALIAS, WEIGHT, LIVE, WITHDRAWN, REFUSED, ROLLED_BACK, POLICY})
+KINDS = frozenset({REGISTERED, ALIAS, WEIGHT, LIVE, WITHDRAWN, REFUSED, ROLLED_BACK, POLICY, EXPERIMENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Change:
         by: Who did it.
         reason: Why, in the words of who did it.
         at: When, in UTC, in microseconds.
-        details: What else is known, such as `weight` of a weight.
+        details: What else is known, such as `weight` of a weight, or the name of an `experiment`, what `change` was
+            made, and what it was `before` and is `after`.
     """
 
     name: str

@@ -35,16 +35,14 @@ def describe(change: Change) -> str:
     match change.kind:
         case "registered":
             return f"version {change.version} registered"
-        case "alias" if change.version is None:
-            return f"{change.alias} removed from version {change.previous}"
         case "alias":
-            override = change.details.get("override")
-            return f"{change.alias} {_arrow(change)}" + (f" (override: {override})" if override else "")
+            return _describe_move(change)
         case "rolled back":
             return f"{change.alias or CHAMPION} rolled back {_arrow(change)}"
         case "weight":
-            weight = change.details.get("weight")
-            return f"weight of {change.alias} {f'{weight} %' if weight else 'removed'}"
+            return _describe_weight(change)
+        case "experiment":
+            return _describe_experiment(change)
     parts = (f"version {change.version}" if change.version else "", change.kind, f"as {change.alias}")
     return " ".join(part for part in (parts if change.alias else parts[:2]) if part)
 
@@ -70,6 +68,29 @@ def to_json(value: Iterable[Change] | State) -> str:
     """Returns changes as a list, or a state as an object."""
     found: Any = asdict(value) if isinstance(value, State) else [asdict(change) for change in value]
     return json.dumps(found, default=_plain, indent=2, ensure_ascii=False)
+
+
+def _describe_move(change: Change) -> str:
+    if change.version is None:
+        return f"{change.alias} removed from version {change.previous}"
+    override = change.details.get("override")
+    return f"{change.alias} {_arrow(change)}" + (f" (override: {override})" if override else "")
+
+
+def _describe_weight(change: Change) -> str:
+    weight, previous = change.details.get("weight"), change.details.get("previous")
+    if not weight:
+        return f"weight of {change.alias} removed"
+    return f"weight of {change.alias} {weight} %" + (f" (was {previous} %)" if previous else "")
+
+
+def _describe_experiment(change: Change) -> str:
+    """Returns what was done to an experiment, and how it divides calls after that."""
+    known = change.details
+    words = f"experiment {known.get('experiment')} {known.get('change')}"
+    before, after = known.get("before"), known.get("after")
+    shares = f": {after}" if after else ""
+    return words + (f"{shares} (was {before})" if before and before != after else shares)
 
 
 def _arrow(change: Change) -> str:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from erpml.catalog.v1 import catalog_pb2
 
 from converters import Conversion, ConversionError, Golden
-from hub.catalog import find_arm, find_model, find_version, missing_views, without_times
+from hub.catalog import find_arm, find_version, missing_views, without_times
 from hub.composition import compose_model, differences, same_tensors
 from hub.contract_check import ContractCheck
 from hub.durability import explain
 from hub.errors import HubError, ModelDelayedError, ModelRefusedError
+from hub.experiments.routing import carry_over
 from hub.freeze import Window
 from hub.live_catalog import LiveCatalog
 from hub.placement import placement_of
@@ -33,7 +34,7 @@ from hub.publishing.progress import Progress
 from hub.publishing.record import Record
 from hub.publishing.refusals import Refusals
 from hub.publishing.rollout import Report, Rollout
-from hub.registry.records import ALIASES, CHAMPION, RegisteredModel, RegisteredVersion
+from hub.registry.records import CHAMPION, RegisteredModel, RegisteredVersion
 from hub.registry.tags import OVERRIDE
 
 _OTHER_TENSORS = (
@@ -57,6 +58,7 @@ class ModelRun:
         override: Why windows do not count.
         settled: What nodes had to do to be in line with the catalog as it was found, by model.
         tell: Takes outcomes.
+        meanwhile: Does what cannot wait, while a version is converted.
     """
 
     preparation: Preparation
@@ -70,6 +72,7 @@ class ModelRun:
     override: str | None
     settled: dict[str, Report]
     tell: Callable[[Outcome], None]
+    meanwhile: Callable[[], None]
 
     def act(self, step: Step) -> None:
         """Carries out one step; a refused version leaves what is live alone."""
@@ -163,7 +166,9 @@ class ModelRun:
         number, conversions, proof = registered.number, dict[int, Conversion](), list[str]()
         version = loaded(self._live(step.model.name), registered, self.rollout.repository.holds)
         if version is None:
-            prepared = self.preparation.prepare(registered, lambda words: self._stage(registered, words))
+            prepared = self.preparation.prepare(
+                registered, lambda words: self._stage(registered, words), self.meanwhile
+            )
             version, conversions, proof = prepared.version, {number: prepared.conversion}, [prepared.proof]
         model = self._compose(step, {alias: version})
         if find_arm(model, alias) is None:
@@ -215,15 +220,17 @@ class ModelRun:
     def _compose(self, step: Change, changed: dict[str, catalog_pb2.Version]) -> catalog_pb2.Model:
         """Returns the model as it is live, with some arms changed and without those that the registry lacks."""
         name, live, holds = step.model.name, self._live(step.model.name), self.rollout.repository.holds
-        arms = {alias: find_arm(live, alias) for alias in ALIASES if alias in step.model.versions}
+        arms = {alias: find_arm(live, alias) for alias in step.model.versions}
         arms |= changed
         present = {alias: version for alias, version in arms.items() if version is not None}
         if CHAMPION not in present:
             raise ModelRefusedError("the model's champion is not live: an arm beside it waits for it")
         previous = previous_of(live, present[CHAMPION].number, holds)
-        return compose_model(
+        model = compose_model(
             name, step.model.team, present, policy=step.policy, placement=step.placement, previous=previous
         )
+        carry_over(model, live)
+        return model
 
     def _trials(self, model: catalog_pb2.Model, conversions: dict[int, Conversion]) -> dict[int, Golden]:
         """Returns golden rows of what nodes have to load: new versions, or all where other nodes shall serve them."""
@@ -250,7 +257,7 @@ class ModelRun:
         self.tell(Outcome(model.name, version.number, Result.REFUSED, reason))
 
     def _live(self, name: str) -> catalog_pb2.Model | None:
-        return find_model(self.catalog.read(), name)
+        return self.catalog.find(name)
 
     def _stage(self, version: RegisteredVersion, words: str) -> None:
         self.progress.stage(version.name, version.number, words)

@@ -10,6 +10,7 @@ from erpml.catalog.v1 import catalog_pb2
 from hub.catalog import find_arm, find_version, without_times
 from hub.composition import compose_model
 from hub.errors import ModelRefusedError
+from hub.experiments.routing import carry_over
 from hub.placement import VARIABLES, Placement, parse_placement, placement_of
 from hub.policy import Policy, parse_policy
 from hub.registry.records import CHAMPION, RegisteredModel, RegisteredVersion
@@ -157,6 +158,7 @@ def _plan_model(
         )
     previous = previous_of(live, model.versions[CHAMPION].number, holds)
     wanted = compose_model(name, model.team, present, policy=policy, placement=placement, previous=previous)
+    carry_over(wanted, live)  # how calls are divided is decided elsewhere
     if live is not None and without_times(wanted) == without_times(live):
         return Keep(model)
     return Change(model, policy, placement, tuple(alias for alias in present if find_arm(wanted, alias) is None))

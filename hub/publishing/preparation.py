@@ -50,8 +50,13 @@ class Preparation:
     cache: ConversionCache
     workshop: Workshop
 
-    def prepare(self, version: RegisteredVersion, tell: Tell) -> Prepared:
+    def prepare(self, version: RegisteredVersion, tell: Tell, meanwhile: Callable[[], None]) -> Prepared:
         """Returns a version ready to be served.
+
+        Args:
+            version: The version.
+            tell: Takes what is being done.
+            meanwhile: Called about once a second while it is converted; raises nothing.
 
         Raises:
             ConversionError: It cannot be converted, or its graph does not agree with it.
@@ -63,7 +68,7 @@ class Preparation:
             conversion = self.cache.find(origin)
             if conversion is None:
                 tell("converting")
-                conversion = self.workshop.run(downloaded.convert)
+                conversion = self.workshop.run(downloaded.convert, meanwhile)
                 self.cache.keep(origin, conversion)
             return Prepared(compose_version(version, downloaded.digest, conversion), conversion)
 

@@ -13,10 +13,12 @@ from erpml.types.v1 import feature_view_pb2
 from hub.catalog import missing_views, replace_views
 from hub.contract_check import ContractCheck
 from hub.errors import HubError, ModelRefusedError
+from hub.experiments.verdicts import Source
 from hub.freeze import Window, active
 from hub.identity import current_user
 from hub.live_catalog import LiveCatalog
 from hub.nodes.fleet import Fleet
+from hub.publishing.experiment_record import ExperimentRecord
 from hub.publishing.model_run import ModelRun
 from hub.publishing.outcome import Outcome, Result
 from hub.publishing.plan import name_of, plan_steps
@@ -26,6 +28,8 @@ from hub.publishing.record import Record
 from hub.publishing.refusals import Refusals
 from hub.publishing.rollout import Report, Rollout
 from hub.publishing.roster import Roster
+from hub.publishing.routing import Routing
+from hub.publishing.urgency import Urgency
 from hub.repository import Repository
 
 Windows = Callable[[], tuple[Window, ...]]
@@ -53,6 +57,7 @@ class Publisher:
         pause: Waits a number of seconds.
         lock_seconds: How long it waits for another publisher to end.
         views: Built-in feature views, which every catalog gets that has none of their names.
+        verdicts: Where verdicts on arms come from.
     """
 
     preparation: Preparation
@@ -68,6 +73,7 @@ class Publisher:
     pause: Callable[[float], None] = time.sleep
     lock_seconds: float = 30.0
     views: Sequence[feature_view_pb2.FeatureView] = ()
+    verdicts: Sequence[Source] = ()
 
     def publish(
         self, report: Callable[[Outcome], None], *, wait: bool = True, only: str | None = None
@@ -93,7 +99,6 @@ class Publisher:
         with self.repository.lock(self.lock_seconds):
             models = registry.models()
             record = Record(registry, current_user())
-            record.note_moves(models)
             rollout = Rollout(
                 self.repository,
                 self.catalog,
@@ -103,6 +108,18 @@ class Publisher:
                 self.pause,
                 self.views,
             )
+            routing = Routing(
+                catalog=self.catalog,
+                commit=rollout.commit,
+                record=ExperimentRecord(registry, record.by),
+                window=self._window,
+                override=self.override,
+                models=models,
+                tell=tell,
+            )
+            urgency = Urgency(registry, routing, self.verdicts, only, tell)
+            urgency.act()
+            record.note_moves(models)
             run = ModelRun(
                 preparation=self.preparation,
                 contracts=self.contracts,
@@ -115,12 +132,14 @@ class Publisher:
                 override=self.override,
                 settled=rollout.settle(),
                 tell=tell,
+                meanwhile=urgency.look_again,
             )
             steps = plan_steps(models, self.catalog.read(), self.repository.holds, self.fleet.placements())
             with self.progress.over(len(steps)):
                 for step in steps:
                     if only is None or only == name_of(step):
                         run.act(step)
+                        routing.settle(name_of(step))
                     self.progress.done()
             self._add_views(tell)
             if wait:

@@ -32,6 +32,7 @@ from hub.training.applicants import read_applicants
 
 _SERVICE = credit_service_pb2.DESCRIPTOR.services_by_name["CreditService"].full_name
 _SHOWN_OF_EACH = 6
+_LOCK_SECONDS = 300.0  # the hub that runs beside the gateway may convert the same models
 
 
 def take_tour(settings: HubSettings, choice: Choice, *, once: bool) -> None:
@@ -86,7 +87,7 @@ def _start_nodes(settings: HubSettings, deployment: Deployment, steps: Steps) ->
 def _publish(settings: HubSettings, steps: Steps) -> None:
     """Makes sure of a catalog and a tenant."""
     with steps.step("publish") as say:
-        publish_all(settings, say)
+        publish_all(settings, say, lock_seconds=_LOCK_SECONDS)
         for name in (model.name for model in MODELS):
             live, repository = find_model(read_catalog(settings.catalog), name), Repository(settings.repository)
             if live is None or not all(repository.holds(name, version) for version in live.versions):

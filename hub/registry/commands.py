@@ -4,7 +4,6 @@ import click
 
 from hub.explaining import explained
 
-_ALIASES = click.Choice(("champion", "challenger", "shadow"))
 _LARGEST = 2**31 - 1  # number that MLflow's databases hold
 
 _reason = click.option("--reason", default="", metavar="TEXT", help="Why, for the history.")
@@ -14,7 +13,12 @@ _by = click.option("--by", metavar="NAME", help="Who decides it; by default the 
 @click.command()
 @click.argument("name")
 @click.argument("version", type=click.IntRange(1, _LARGEST))
-@click.option("--alias", type=_ALIASES, default="champion", show_default=True, help="Alias that is moved.")
+@click.option(
+    "--alias",
+    default="champion",
+    show_default=True,
+    help="Alias that is moved: champion, challenger, shadow, challenger-NAME or shadow-NAME.",
+)
 @click.option("--weight", type=float, metavar="PERCENT", help="Share of the traffic for it, in steps of 0.01.")
 @click.option("--override", metavar="TEXT", help="Promote in a freeze window all the same, and why.")
 @_reason
@@ -24,9 +28,11 @@ def promote(  # noqa: PLR0913 - an argument per option
     name: str, version: int, *, alias: str, weight: float | None, override: str | None, reason: str, by: str | None
 ) -> None:
     """Point an alias of the model NAME, such as team3/credit_scoring, at VERSION: `gapura publish` puts it live."""
+    from hub.registry.aliases import require_alias
     from hub.registry.names import registered_name, split_name
 
     registered, (team, model) = registered_name(name), split_name(name)  # said before the slow imports
+    require_alias(alias)
 
     from hub.freeze import require_thawed
     from hub.registry import ModelRegistry
@@ -44,15 +50,17 @@ def promote(  # noqa: PLR0913 - an argument per option
 
 @click.command()
 @click.argument("name")
-@click.option("--alias", type=_ALIASES, required=True, help="Alias that is taken away.")
+@click.option("--alias", required=True, help="Alias that is taken away.")
 @_reason
 @_by
 @explained("hub")
 def demote(name: str, *, alias: str, reason: str, by: str | None) -> None:
     """Take an alias and its weight away from the model NAME; `gapura publish` withdraws what only it pointed at."""
+    from hub.registry.aliases import require_alias
     from hub.registry.names import registered_name, split_name
 
     registered, (team, model) = registered_name(name), split_name(name)
+    require_alias(alias)
 
     from hub.registry import ModelRegistry
     from hub.settings import read_settings

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from hub.history import Change
 from hub.history.change import ALIAS
+from hub.registry.aliases import served
 from hub.registry.intents import read_intent
-from hub.registry.records import ALIASES, RegisteredModel
+from hub.registry.records import RegisteredModel
 
 UNKNOWN = "unknown (seen by the publisher)"
 
@@ -24,7 +25,7 @@ def find_unrecorded(
     return [
         _compose(model, alias, recorded.get(name, {}).get(alias), now)
         for name, model in sorted(models.items())
-        for alias in ALIASES
+        for alias in served({*model.versions, *recorded.get(name, ())})
         if _number(model, alias) != recorded.get(name, {}).get(alias)
     ]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-CHAMPION, CHALLENGER, SHADOW = ALIASES = ("champion", "challenger", "shadow")  # in this order
+CHAMPION = "champion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class RegisteredModel:
         name: Registered name, `<team>_<model>`.
         team: Owner, from the tag `team`, or else the name before the first `_`.
         tags: Tags of the registered model.
-        versions: Versions by alias, in the order of `ALIASES`; only the aliases that are set.
+        versions: Versions by alias, in the order in which `served` puts aliases; only those that are set and served.
         statuses: Tags by number of the versions that the publisher marked `live` or `standby`.
     """
 

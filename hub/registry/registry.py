@@ -10,12 +10,13 @@ from hub.history import Change, History
 from hub.history.change import REGISTERED
 from hub.identity import current_user
 from hub.registry import artifacts
+from hub.registry.aliases import require_alias
 from hub.registry.artifacts import Target
 from hub.registry.connection import open_client
 from hub.registry.lookups import find_model, find_version, missing_version, naming
 from hub.registry.moves import Author, Moves
 from hub.registry.names import compose_name
-from hub.registry.records import ALIASES, CHAMPION, RegisteredModel, RegisteredVersion
+from hub.registry.records import CHAMPION, RegisteredModel, RegisteredVersion
 from hub.registry.survey import read_models
 from hub.registry.tags import OVERRIDE
 from hub.registry.weights import format_weight
@@ -52,7 +53,7 @@ class ModelRegistry:
             HubError: There is no such model, or the alias is not set.
         """
         name = compose_name(team, model)
-        _require_alias(alias)
+        require_alias(alias)
         found = find_model(self._client, name)
         if alias not in found.aliases:
             raise HubError(f"{name} has no {alias}: `gapura promote {team}/{model} VERSION --alias {alias}` sets it")
@@ -105,7 +106,7 @@ class ModelRegistry:
             team: Owner of the model.
             model: Name of the model without its team.
             version: Number of the version.
-            alias: One of `ALIASES`.
+            alias: One that is served.
             weight: Percentage of the traffic for the alias, in steps of 0.01; None leaves it as it is.
             by: Who does it; the user of this process where it is not said.
             reason: Why.
@@ -116,7 +117,7 @@ class ModelRegistry:
         """
         name = compose_name(team, model)
         author = Author(by or current_user(), reason, {"override": override} if override else {})
-        _require_alias(alias)
+        require_alias(alias)
         percent = None if weight is None else format_weight(weight)
         find_version(self._client, name, version)
         self.write_tags(name, version, {OVERRIDE: override})
@@ -183,6 +184,38 @@ class ModelRegistry:
                 elif value is not None and known.get(key) != value:
                     self._client.set_model_version_tag(name, number, key, value)
 
+    def write_model_tags(self, name: str, tags: Mapping[str, str | None]) -> None:
+        """Sets tags of a registered model, in their order, and removes those that are None; what is so already stays.
+
+        Raises:
+            NotRegisteredError: There is no such model.
+            HubError: The registry refused.
+        """
+        known = find_model(self._client, name).tags
+        with translated():
+            for key, value in tags.items():
+                if value is None and key in known:
+                    self._client.delete_registered_model_tag(name, key)
+                elif value is not None and known.get(key) != value:
+                    self._client.set_registered_model_tag(name, key, value)
+
+    def read_model_tags(self, name: str) -> dict[str, str]:
+        """Returns the tags of a registered model.
+
+        Raises:
+            NotRegisteredError: There is no such model.
+            HubError: The registry refused.
+        """
+        return dict(find_model(self._client, name).tags)
+
+    def weigh(self, name: str, alias: str, percent: str, author: Author) -> None:
+        """Writes the weight of an alias among all calls of a model; an empty one is removed.
+
+        Raises:
+            HubError: There is no such model, or the registry refused.
+        """
+        self._moves(name).weigh(alias, percent, author)
+
     def download_model(self, target: Target, folder: Path) -> Path:
         """Copies a version's artifacts into an empty folder.
 
@@ -209,8 +242,3 @@ class ModelRegistry:
 
     def _moves(self, name: str) -> Moves:
         return Moves(self._client, self.history, name)
-
-
-def _require_alias(alias: str) -> None:
-    if alias not in ALIASES:
-        raise HubError(f"{alias!r} is no alias that is served: choose {', '.join(ALIASES)}")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import mlflow
 
+from hub.registry.aliases import served
 from hub.registry.names import team_of
-from hub.registry.records import ALIASES, RegisteredModel, RegisteredVersion
+from hub.registry.records import RegisteredModel, RegisteredVersion
 from hub.registry.tags import SERVED, STATUS
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ def read_models(client: mlflow.MlflowClient) -> dict[str, RegisteredModel]:
     """Returns all registered models by name."""
     found = list(_all_pages(client.search_registered_models, None, _PAGE_MODELS))
     marked = _search_marked(client)
-    pointed = {
-        (model.name, int(model.aliases[alias])) for model in found for alias in ALIASES if alias in model.aliases
-    }
+    pointed = {(model.name, int(model.aliases[alias])) for model in found for alias in served(model.aliases)}
     known = marked | _search_pointed(client, pointed - marked.keys())
     statuses: dict[str, dict[int, Mapping[str, str]]] = defaultdict(dict)
     for (name, number), version in marked.items():
@@ -59,7 +58,7 @@ def _compose(
     """A version that went away between two calls is as if its alias had gone with it, as it has by now."""
     tags = dict(model.tags)
     team = team_of(model.name, tags)
-    targets = {alias: (model.name, int(model.aliases[alias])) for alias in ALIASES if alias in model.aliases}
+    targets = {alias: (model.name, int(model.aliases[alias])) for alias in served(model.aliases)}
     versions = {alias: compose_version(known[key], team) for alias, key in targets.items() if key in known}
     return RegisteredModel(model.name, team, tags, versions, statuses)
 

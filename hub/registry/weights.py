@@ -19,7 +19,29 @@ def format_weight(weight: float) -> str:
     Raises:
         HubError: It is not between 0 and 100, or lies between two steps.
     """
+    return percent_of(_basis_points(weight))
+
+
+def parse_weight(text: str) -> int:
+    """Returns the hundredths of a percent that a tag means.
+
+    Raises:
+        HubError: It is no number from 0 to 100, or lies between two steps.
+    """
+    try:
+        weight = float(text)
+    except ValueError:
+        raise HubError(f"{text!r} is no weight: write a percentage from 0 to 100, such as 10 or 0.25") from None
+    return _basis_points(weight)
+
+
+def percent_of(basis_points: int) -> str:
+    """Returns hundredths of a percent as a percentage, such as `10` or `0.25`."""
+    return f"{basis_points / _STEPS:g}"
+
+
+def _basis_points(weight: float) -> int:
     steps = round(weight * _STEPS) if 0 <= weight <= _WHOLE else -1
     if steps < 0 or abs(weight * _STEPS - steps) > _TOLERANCE:
         raise HubError(f"a weight of {weight} is not possible: give a percentage from 0 to 100 in steps of 0.01")
-    return f"{steps / _STEPS:g}"
+    return steps

@@ -12,7 +12,7 @@ from hub.publishing.handover import Versions, wanted_on
 from hub.publishing.record import BY, REASON
 from hub.publishing.roster import Roster
 from hub.registry import ModelRegistry
-from hub.registry.records import ALIASES, RegisteredModel
+from hub.registry.records import CHAMPION, RegisteredModel
 from hub.registry.tags import STATUS
 from hub.settings import HubSettings
 
@@ -114,7 +114,7 @@ def _status(
     arms = {arm.name: arm.version for arm in live.arms} if live else {}
     versions = model.versions if model else {}
     wanted = {alias: version.number for alias, version in versions.items()} if model else arms
-    champion = next((arm for arm in live.arms if arm.name == ALIASES[0]), None) if live else None
+    champion = next((arm for arm in live.arms if arm.name == CHAMPION), None) if live else None
     tags = {version.number: version.tags for version in versions.values()}
     return ModelStatus(
         name=name,

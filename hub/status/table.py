@@ -7,10 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hub.registry.records import ALIASES
+from hub.registry.aliases import CHALLENGER, SHADOW, kind_of, served
+from hub.registry.records import CHAMPION
 from hub.status.survey import ModelStatus, Survey
 
-_COLUMNS = ("model", *ALIASES, "previous", "nodes", "parity", "live since", "by")
+_KINDS = (CHAMPION, CHALLENGER, SHADOW)
+_COLUMNS = ("model", *_KINDS, "previous", "nodes", "parity", "live since", "by")
 
 
 def show(found: Survey, console: Console) -> None:
@@ -39,13 +41,20 @@ def _cells(model: ModelStatus) -> tuple[str, ...]:
     up = sum(model.nodes.values())
     return (
         model.name,
-        *(_version(model, alias) for alias in ALIASES),
+        *(_versions(model, kind) for kind in _KINDS),
         str(model.previous or ""),
         f"{up} of {len(model.nodes)}" if model.nodes else "gateways" if model.live else "",
         model.parity,
         model.since[:19].replace("T", " "),
         model.by,
     )
+
+
+def _versions(model: ModelStatus, kind: str) -> str:
+    """The versions of all arms of a kind; those with a name of their own bear it."""
+    aliases = [alias for alias in served({*model.live, *model.wanted}) if kind_of(alias) == kind]
+    named = ((alias.partition("-")[2], _version(model, alias)) for alias in aliases)
+    return ", ".join(f"{name}: {version}" if name else version for name, version in named)
 
 
 def _version(model: ModelStatus, alias: str) -> str:

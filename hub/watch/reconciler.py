@@ -42,7 +42,7 @@ class Reconciler:
     wake: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
     _refusals: Refusals = field(default_factory=Refusals)
-    _told: dict[tuple[str, int], Outcome] = field(default_factory=dict)
+    _told: dict[tuple[str, int, str], Outcome] = field(default_factory=dict)
     _repository: Repository | None = None
     _fault: str | None = None
     _registry: ModelRegistry | None = None
@@ -86,8 +86,8 @@ class Reconciler:
         return True
 
     def _tell(self, outcome: Outcome) -> None:
-        """Says what became of a version, unless it has been said."""
-        key = outcome.name, outcome.version
+        """Says what became of a version or an experiment, unless it has been said."""
+        key = outcome.name, outcome.version, outcome.experiment
         if self._told.pop(key, None) != outcome:
             tell(outcome, self._say)
         self._told[key] = outcome

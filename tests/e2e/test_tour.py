@@ -50,8 +50,8 @@ def require_scores(printed: str) -> None:
 @pytest.mark.parametrize(
     ("edge", "parts"),
     [
-        ("none", ["valkey", "worker-1", "feature-store", "operations"]),
-        ("envoy", ["valkey", "worker-1", "worker-2", "feature-store", "operations", "envoy"]),
+        ("none", ["valkey", "worker-1", "feature-store", "operations", "publisher"]),
+        ("envoy", ["valkey", "worker-1", "worker-2", "feature-store", "operations", "publisher", "envoy"]),
     ],
 )
 def test_the_tour_scores_held_out_applicants_and_ends_with_0(published: Published, edge: str, parts: list[str]) -> None:

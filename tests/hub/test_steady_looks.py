@@ -1,19 +1,20 @@
-"""A look with nothing to do at a thousand live models: soon over, and few calls to the registry."""
+"""A look with nothing to do at a thousand live models with two arms: soon over, and few calls to the registry."""
 
 import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC
-from typing import Any
 
 import pytest
 import sqlalchemy
 from erpml.catalog.v1 import catalog_pb2
-from mlflow.store.model_registry.dbmodels.models import SqlModelVersionTag
+from mlflow.store.model_registry.dbmodels.models import SqlModelVersionTag, SqlRegisteredModelTag
 from mlflow.tracking import MlflowClient
 
 from hub.catalog import write_catalog
+from hub.experiments.reading import read_experiments
+from hub.experiments.routing import route
 from hub.features.declared import declared_views
 from hub.history.root import find_root
 from hub.publication import open_publisher
@@ -27,7 +28,7 @@ from tests.hub.workplace import Workplace
 
 FIRST = "team1_first"
 MOST_CALLS, MOST_SECONDS = 20, 30.0  # on a busy machine; a sixth of that on a quiet one
-CHAMPION, PREVIOUS = 3, 2
+CHAMPION, CHALLENGER = 3, 2
 
 
 class Counted(ModelRegistry):
@@ -59,7 +60,7 @@ def crowd(workplace: Workplace) -> Iterator[Workplace]:
     workplace.open_registry()
     root = find_root(workplace.client())
     assert root is not None
-    with crowded(f"sqlite:///{workplace.database}", root.experiment_id):
+    with crowded(f"sqlite:///{workplace.database}", root.experiment_id, challenged=True):
         catalog = workplace.catalog()
         first = catalog.models[0]
         catalog.models.extend(_copy(workplace, first, f"crowd_{number:04}") for number in range(MODELS))
@@ -71,16 +72,19 @@ def crowd(workplace: Workplace) -> Iterator[Workplace]:
 
 
 def _copy(workplace: Workplace, first: catalog_pb2.Model, name: str) -> catalog_pb2.Model:
-    """Puts a model with two versions into the repository; returns what the catalog says of it."""
+    """Puts a model with two arms and an experiment into the repository; returns what the catalog says of it."""
     model = catalog_pb2.Model()
     model.CopyFrom(first)
-    model.name, model.team, model.previous_version = name, "crowd", PREVIOUS
+    model.name, model.team = name, "crowd"
     model.policy["bands"].values.extend([0.05, 0.2])
     model.versions.add().CopyFrom(first.versions[0])
-    for version, number in zip(model.versions, (PREVIOUS, CHAMPION), strict=True):
+    for version, number in zip(model.versions, (CHALLENGER, CHAMPION), strict=True):
         version.number, version.source = number, f"models:/m-{name}-{number}"
         shutil.copytree(workplace.repository / FIRST / "1", workplace.repository / name / str(number))
     model.arms[0].version = CHAMPION
+    model.arms.add(name="challenger", version=CHALLENGER, kind=catalog_pb2.ARM_KIND_CHALLENGER)
+    reading = read_experiments(name, {"weight.challenger": "10"})
+    model.CopyFrom(route(model, reading, lambda _: None).model)
     for file, content in compose_files(model).items():
         (workplace.repository / name / file).write_bytes(content)
     return model
@@ -89,18 +93,19 @@ def _copy(workplace: Workplace, first: catalog_pb2.Model, name: str) -> catalog_
 def _mark(workplace: Workplace, since: str) -> None:
     """Writes the tags that a publisher leaves."""
     engine = sqlalchemy.create_engine(f"sqlite:///{workplace.database}")
-    champions = {"serving.arms": "champion", "serving.since": since}
+    names, arms = [f"crowd_{number:04}" for number in range(MODELS)], {"champion": CHAMPION, "challenger": CHALLENGER}
     rows = [
-        {"name": f"crowd_{number:04}", "version": CHAMPION, "key": key, "value": value}
-        for number in range(MODELS)
-        for key, value in champions.items()
+        {"name": name, "version": version, "key": key, "value": value}
+        for name in names
+        for arm, version in arms.items()
+        for key, value in {"serving.arms": arm, "serving.since": since}.items()
     ]
-    standby: Any = (SqlModelVersionTag.version == PREVIOUS) & (SqlModelVersionTag.key == "serving.reason")
+    slices = [
+        {"name": name, "key": "buckets.default", "value": "challenger:0-999;champion:1000-9999"} for name in names
+    ]
     with engine.begin() as connection:
         connection.execute(sqlalchemy.insert(SqlModelVersionTag), rows)
-        connection.execute(
-            sqlalchemy.update(SqlModelVersionTag).where(standby).values(value="stays loaded for a rollback")
-        )
+        connection.execute(sqlalchemy.insert(SqlRegisteredModelTag), slices)
     engine.dispose()
 
 

@@ -28,6 +28,7 @@ def settings_of(workplace: Workplace, **others: object) -> HubSettings:
         catalog=workplace.catalog_file,
         mlflow_uri=f"sqlite:///{workplace.database}",
         freeze=workplace.root / "freeze.yaml",
+        verdicts=workplace.root / "verdicts",
         poll_seconds=0.1,
         handover_seconds=0.0,
         **others,  # type: ignore[arg-type]

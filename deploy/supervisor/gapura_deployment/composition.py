@@ -7,8 +7,9 @@ from gapura_supervisor.edge import Edge, NoEdge
 from gapura_supervisor.part import Part
 
 from gapura_deployment.nodes import compose_nodes
-from gapura_deployment.options import ENVOY, FEATURE_STORE, MLFLOW, OPERATIONS, TRITON, VALKEY, Choice
+from gapura_deployment.options import ENVOY, FEATURE_STORE, MLFLOW, OPERATIONS, PUBLISHER, TRITON, VALKEY, Choice
 from gapura_deployment.pages import compose_operations
+from gapura_deployment.publishing import compose_publisher
 from gapura_deployment.settings import DeploymentSettings
 from gapura_deployment.stores import compose_mlflow, compose_valkey
 from gapura_deployment.workers import compose_feature_store, compose_workers
@@ -29,6 +30,7 @@ def compose(choice: Choice, settings: DeploymentSettings, sockets: Path) -> tupl
     workers = compose_workers(choice, settings, sockets, told)
     beside = [compose_feature_store(settings, told)] if FEATURE_STORE in choice.extras else []
     beside += [compose_operations(settings)] if OPERATIONS in choice.extras else []
+    beside += [compose_publisher(settings, told)] if PUBLISHER in choice.extras else []
     stores += valkey
     if choice.edge != ENVOY:
         return [*stores, *nodes, *workers, *beside], NoEdge()

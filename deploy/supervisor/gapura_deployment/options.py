@@ -9,7 +9,8 @@ import click
 
 NO_EDGE, ENVOY = "none", "envoy"
 ONNX, TRITON = "onnx", "triton"
-MLFLOW, VALKEY, FEATURE_STORE, OPERATIONS = "mlflow", "valkey", "feature-store", "operations"
+MLFLOW, VALKEY, FEATURE_STORE = "mlflow", "valkey", "feature-store"
+OPERATIONS, PUBLISHER = "operations", "publisher"
 
 _OPTIONS = (
     click.option("--listen", default="127.0.0.1:9003", show_default=True, help="Address of the gateway, HOST:PORT."),
@@ -35,10 +36,10 @@ _OPTIONS = (
     click.option(
         "--with",
         "extras",
-        type=click.Choice([MLFLOW, VALKEY, FEATURE_STORE, OPERATIONS]),
+        type=click.Choice([MLFLOW, VALKEY, FEATURE_STORE, OPERATIONS, PUBLISHER]),
         multiple=True,
-        help="Also run MLflow's server over the registry, a Valkey, the feature store's service, or the operations "
-        "page; repeatable.",
+        help="Also run MLflow's server over the registry, a Valkey, the feature store's service, the operations page, "
+        "or the hub that publishes what the registry says; repeatable.",
     ),
 )
 

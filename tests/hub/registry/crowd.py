@@ -24,22 +24,23 @@ from hub.history.links import key_of
 MODELS = 1000
 _MODEL_TAGS = {"team": "crowd", "created_by": "alice", "model_type": "GBM", "policy.bands": "0.05,0.2"}
 _PARTS = (SqlRegisteredModelTag, SqlRegisteredModelAlias, SqlModelVersionTag, SqlModelVersion, SqlRegisteredModel)
-_STATUSES = ("retired", "standby", "live")
+_ALIASES = {"champion": 3}
 
 
 @contextmanager
-def crowded(database: str, experiment_id: str) -> Iterator[None]:
+def crowded(database: str, experiment_id: str, *, challenged: bool = False) -> Iterator[None]:
     """Adds models `crowd_0000` and so on, each with a retired version, one in standby and a live champion; then goes.
 
     Args:
         database: Address of the database.
         experiment_id: Experiment of the history.
+        challenged: Whether the one in standby is a challenger in its place, which has a tenth of the calls.
     """
     engine = sqlalchemy.create_engine(database)
     names, runs = [f"crowd_{number:04}" for number in range(MODELS)], [uuid.uuid4().hex for _ in range(MODELS)]
     try:
         with Session(engine) as session:
-            for table, rows in _rows(names, runs, experiment_id).items():
+            for table, rows in _rows(names, runs, experiment_id, challenged=challenged).items():
                 session.execute(sqlalchemy.insert(table), rows)
             session.execute(sqlalchemy.text("ANALYZE"))  # which a database does by itself, later
             session.commit()
@@ -54,13 +55,18 @@ def crowded(database: str, experiment_id: str) -> Iterator[None]:
         engine.dispose()
 
 
-def _rows(names: list[str], runs: list[str], experiment_id: str) -> dict[Any, list[dict[str, Any]]]:
+def _rows(
+    names: list[str], runs: list[str], experiment_id: str, *, challenged: bool
+) -> dict[Any, list[dict[str, Any]]]:
     """Returns rows by table, in an order in which they can be inserted."""
-    versions = [(name, number, status) for name in names for number, status in enumerate(_STATUSES, 1)]
+    statuses = ("retired", "live" if challenged else "standby", "live")
+    versions = [(name, number, status) for name in names for number, status in enumerate(statuses, 1)]
+    aliases = _ALIASES | ({"challenger": 2} if challenged else {})
+    tags = _MODEL_TAGS | ({"weight.challenger": "10"} if challenged else {})
     return {
         SqlRegisteredModel: [{"name": name} for name in names],
         SqlRegisteredModelTag: [
-            {"name": name, "key": key, "value": value} for name in names for key, value in _MODEL_TAGS.items()
+            {"name": name, "key": key, "value": value} for name in names for key, value in tags.items()
         ],
         SqlModelVersion: [
             {"name": name, "version": number, "source": f"models:/m-{name}-{number}", "run_id": uuid.uuid4().hex}
@@ -71,7 +77,9 @@ def _rows(names: list[str], runs: list[str], experiment_id: str) -> dict[Any, li
             for name, number, status in versions
             for key, value in {**_MODEL_TAGS, "serving.status": status, "serving.reason": ""}.items()
         ],
-        SqlRegisteredModelAlias: [{"name": name, "alias": "champion", "version": 3} for name in names],
+        SqlRegisteredModelAlias: [
+            {"name": name, "alias": alias, "version": version} for name in names for alias, version in aliases.items()
+        ],
         SqlRun: [
             {
                 "run_uuid": run,
@@ -88,14 +96,14 @@ def _rows(names: list[str], runs: list[str], experiment_id: str) -> dict[Any, li
         SqlTag: [
             {"run_uuid": run, "key": key, "value": value}
             for name, run in zip(names, runs, strict=True)
-            for key, value in _entry_tags(name).items()
+            for key, value in _entry_tags(name, aliases).items()
         ],
     }
 
 
-def _entry_tags(name: str) -> dict[str, str]:
+def _entry_tags(name: str, aliases: dict[str, int]) -> dict[str, str]:
     """Returns the tags of the last entry of a model's history."""
-    entry = Entry(3, "0" * 64, Change(name, "alias", "champion", 3, 2, by="alice"), {"champion": 3})
+    entry = Entry(3, "0" * 64, Change(name, "alias", "champion", 3, 2, by="alice"), aliases)
     body = entry.to_body()
     return {
         "gapura.change": body,

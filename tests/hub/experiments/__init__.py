@@ -1,0 +1,1 @@
+"""Experiments: buckets, tags, what goes live of them, and verdicts."""
