@@ -1,7 +1,8 @@
 """What the choice of an arm costs: `python -m benchmarks.routing`.
 
 In one process, in CPU time: without an experiment, with one, and with three, of which the last takes the call after the
-others have found its unit not to be theirs; for one model, and for a thousand. Before it is timed, every contestant has
+others have found its unit not to be theirs; for one model, and for a thousand; for units that have not been seen, and
+for those that have. Before it is timed, every contestant has
 chosen what it should.
 """
 
@@ -18,6 +19,7 @@ from gateway.routing.routes import Routes, compile_routes
 from gateway.types import Arm, Model, ModelVersion, Signature
 
 CALLS, ROUNDS, MODELS = 20_000, 15, 1_000
+ANEW, AGAIN = "new units", "units that come again"
 HALF = range(400, 600)  # of a thousand
 NO_EXPERIMENT, THREE = "without experiment", "three experiments"
 TENANT: Any = SimpleNamespace(name="acme")
@@ -98,18 +100,19 @@ def check(routes: Routes, method: Unit, names: Sequence[str], experiments: int) 
 
 def main() -> None:
     """Prints the median of the rounds of every contestant, in microseconds; they alternate."""
-    units = [f"customer-{number}" for number in range(CALLS)]
     field = {
         f"{told}, {models} model{'s' if models > 1 else ''}": contestant(models, experiments)
         for models in (1, MODELS)
         for told, experiments in ((NO_EXPERIMENT, 0), ("one experiment", 1), (THREE, 3))
     }
-    times = {name: list[float]() for name in field}
-    for _ in range(ROUNDS):
+    times = {(name, which): list[float]() for name in field for which in (ANEW, AGAIN)}
+    for turn in range(ROUNDS):
         for name, run in field.items():
-            times[name].append(run(units))
-    for name, found in times.items():
-        print(f"{name:38} {1e6 * median(found):6.2f} µs  (best {1e6 * min(found):.2f})")
+            units = [f"{name}-{turn}-{number}" for number in range(CALLS)]
+            for which in (ANEW, AGAIN):
+                times[name, which].append(run(units))
+    for (name, which), found in times.items():
+        print(f"{name + ', ' + which:52} {1e6 * median(found):6.2f} µs  (best {1e6 * min(found):.2f})")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,15 @@ The unit is hashed once, however many experiments are asked; each has a function
 independent. Source: Carter and Wegman, "Universal Classes of Hash Functions", 1979.
 """
 
+from functools import lru_cache
 from hashlib import sha256
 from struct import Struct
 from typing import NamedTuple
 
 from gateway.experiments import BUCKETS
+
+# About 200 bytes each.
+MOST_UNITS = 32_768
 
 PRIME = 2**61 - 1
 ONE, TWO = Struct(">Q").unpack_from, Struct(">QQ").unpack_from
@@ -40,8 +44,9 @@ def group_seed(group: str) -> str:
     return f"group.{group}"
 
 
+@lru_cache(MOST_UNITS)
 def number_of(unit: str) -> int:
-    """Returns the number of a unit."""
+    """Returns the number of a unit; those that come again and again are known by heart."""
     number: int = ONE(sha256(unit.encode()).digest())[0]
     return number
 

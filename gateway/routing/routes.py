@@ -10,7 +10,7 @@ from gateway.calls import Call
 from gateway.errors import NotFound
 from gateway.experiments import BUCKETS, Condition, Halted
 from gateway.interfaces import BatchedMethod, Method, Parts, Tenant
-from gateway.routing.hashing import Mix, bucket_of, number_of
+from gateway.routing.hashing import PRIME, number_of
 from gateway.routing.pins import read_number
 from gateway.routing.plans import Plan, compile_plan
 from gateway.types import Arm, Model, ModelVersion
@@ -111,6 +111,8 @@ class Routes:
     ) -> Arm:
         """Asks the experiments of a model in their order.
 
+        Buckets are computed here as `bucket_of` does: calling it would take a third of the time.
+
         Args:
             plan: The model's.
             method: What was called.
@@ -128,10 +130,15 @@ class Routes:
             if number is None:
                 unit = method.unit(item) or call.unit or method.value(item, SEQUENCE)
                 number = number_of(unit) if unit else NO_UNIT
-            if table.part is not None and bucket_in(table.group, number) not in table.part:
-                continue
+            if table.part is not None:
+                first, end, (factor, offset) = table.part
+                is_unit = number >= 0
+                bucket = (number * factor + offset) % PRIME % BUCKETS if is_unit else int(random() * BUCKETS)  # noqa: S311 - no secret
+                if not first <= bucket < end:
+                    continue
             if number >= 0:
-                arm = table.arms[bisect_right(table.ends, bucket_of(table.mix, number))]
+                factor, offset = table.mix
+                arm = table.arms[bisect_right(table.ends, (number * factor + offset) % PRIME % BUCKETS)]
             else:
                 drawn = random() if drawn is None else drawn  # noqa: S311 - no secret
                 arm = table.drawn[bisect_right(table.ends, int(drawn * BUCKETS))]
@@ -154,8 +161,3 @@ def compile_routes(models: Mapping[str, Model], ready: Ready, halted: Collection
 def meets(conditions: Iterable[Condition], method: Method, item: Any) -> bool:
     """Says whether a request has what an experiment asks for."""
     return all(method.value(item, condition.field) in condition.values for condition in conditions)
-
-
-def bucket_in(group: Mix, number: int) -> int:
-    """Returns the bucket of a unit in a group; for a call without unit it is drawn."""
-    return bucket_of(group, number) if number >= 0 else int(random() * BUCKETS)  # noqa: S311 - no secret

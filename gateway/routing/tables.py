@@ -2,10 +2,25 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from gateway.experiments import Condition, Experiment, Halted
+from gateway.experiments import Condition, Exclusion, Experiment, Halted
 from gateway.routing.hashing import Mix, group_seed, mix_of
 from gateway.types import Arm, Assignment, Model
+
+
+class Part(NamedTuple):
+    """What of an exclusion group an experiment takes.
+
+    Attributes:
+        first: The lowest bucket.
+        end: The first bucket above.
+        mix: The function of the group's seed.
+    """
+
+    first: int
+    end: int
+    mix: Mix
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +30,7 @@ class Table:
     Attributes:
         tenants: Whose calls it takes; all where there are none.
         conditions: What else must be true of a call that it takes.
-        part: Buckets of its group that it takes; None for all units.
-        group: The function of the group's seed; of the experiment's own without a group.
+        part: What of its group it takes; None for all units.
         mix: The function of the experiment's seed.
         ends: Where the slices end, ascending: the first bucket behind each.
         arms: Of each slice, the arm that units have.
@@ -26,8 +40,7 @@ class Table:
 
     tenants: frozenset[str]
     conditions: tuple[Condition, ...]
-    part: range | None
-    group: Mix
+    part: Part | None
     mix: Mix
     ends: tuple[int, ...]
     arms: tuple[Arm, ...]
@@ -68,14 +81,18 @@ def compile_table(
     return Table(
         tenants=experiment.tenants,
         conditions=experiment.conditions,
-        part=range(exclusion.first, exclusion.first + exclusion.count) if exclusion else None,
-        group=mix_of(group_seed(exclusion.group) if exclusion else experiment.seed),
+        part=part_of(exclusion) if exclusion else None,
         mix=mix_of(experiment.seed),
         ends=tuple(each.first + each.count for each in slices),
         arms=by_unit,
         drawn=by_call,
         substitute=substitute,
     )
+
+
+def part_of(exclusion: Exclusion) -> Part:
+    """Compiles what an experiment takes of its group."""
+    return Part(exclusion.first, exclusion.first + exclusion.count, mix_of(group_seed(exclusion.group)))
 
 
 def is_lost(arm: Arm, found: Halted | None, experiment: Experiment) -> bool:
