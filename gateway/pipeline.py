@@ -121,7 +121,11 @@ class Pipeline:
     async def _answer_parts(
         self, method: BatchedMethod, request: Any, parts: Parts, call: Call, tenant: Tenant
     ) -> bytes:
-        """Answers the parts of a batch side by side, each by its arm."""
+        """Answers the parts of a batch side by side, each by its arm.
+
+        Raises:
+            GatewayError: What failed the first part, if all have failed.
+        """
         items = sum(len(positions) for _, positions in parts)
         method.check_size(items, parts[0][0])
         tenant.take_rows(items)
@@ -134,9 +138,11 @@ class Pipeline:
             found = await asyncio.gather(*answers, return_exceptions=True)
         finally:
             call.trace.join(traces)
-        unexpected = next((each for each in found if not isinstance(each, bytes | GatewayError)), None)
-        if unexpected is not None:
-            raise unexpected
+        for error in found:
+            if not isinstance(error, bytes | GatewayError):
+                raise error
+        if isinstance(found[0], GatewayError) and not any(isinstance(each, bytes) for each in found):
+            raise found[0]
         told = [(positions, answer) for (_, positions), answer in zip(parts, found, strict=True)]
         return method.join(request, told)  # type: ignore[arg-type] # nothing unexpected is left
 

@@ -42,6 +42,30 @@ def draw_spark(values: Sequence[float]) -> Spark | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """A part of a distribution.
+
+    Attributes:
+        left: Where it begins, of `WIDTH`.
+        width: How wide it is.
+        top: Where it begins, of `HEIGHT`.
+        height: How high it is.
+    """
+
+    left: float
+    width: float
+    top: float
+    height: float
+
+
+def draw_columns(counts: Sequence[float]) -> list[Column]:
+    """Draws a distribution from left to right, the most frequent part as high as there is room."""
+    most, step = max(counts, default=0.0) or 1.0, WIDTH / max(len(counts), 1)
+    heights = [max(count / most * HEIGHT, LEAST) if count else 0.0 for count in counts]
+    return [Column(at * step + MARGIN / 2, step - MARGIN, HEIGHT - height, height) for at, height in enumerate(heights)]
+
+
+@dataclass(frozen=True, slots=True)
 class Bar:
     """A part of a call on its way.
 

@@ -198,3 +198,15 @@ def weigh(calls: Grouping[Key], counts: Numbers) -> Numbers:
     sums = np.zeros(len(calls.keys))
     np.add.at(sums, calls.groups, counts)
     return sums
+
+
+def sums_by(window: Window, family: Family, key_of: Callable[[Labels], Key | None]) -> dict[Key, Numbers]:
+    """Returns the numbers of a family in a window, of what belongs together: of a histogram its sum, then its buckets.
+
+    Args:
+        window: When they were counted.
+        family: A counter or a histogram.
+        key_of: Says to what a series of some labels belongs; None leaves it out.
+    """
+    grouping = Grouping(window.after.places, family, key_of)
+    return dict(zip(grouping.keys, grouping.add(grouping.take(window.values)), strict=True))

@@ -36,7 +36,7 @@ STYLE = "/style.css"
 TRACE = "/traces/"
 MINUTES = (1, 5, 15)
 REFRESHES = (2, 5, 15)
-WORDINGS = ("seconds", "rate", "count", "percent", "change", "span", "moment", "clock")
+WORDINGS = ("seconds", "rate", "count", "percent", "change", "span", "moment", "clock", "score")
 
 View = Callable[[Look], dict[str, Any]]
 PAGES: Mapping[str, tuple[str, View]] = {

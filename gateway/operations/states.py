@@ -26,11 +26,28 @@ class Part(BaseModel):
 
 
 class LiveArm(Part):
-    """An arm of a model: who it is, and the share of calls that it is to have, from 0 to 1."""
+    """An arm of a model."""
 
     name: str = ""
     version: int = 0
-    weight: float | None = None
+
+
+class LiveShadow(LiveArm):
+    """A shadow of a champion, and the share of calls that it is to be asked too, from 0 to 1."""
+
+    share: float = 1.0
+
+
+class LiveExperiment(Part):
+    """What divides calls: shares of arms in hundredths of a percent, whom it takes, and why arms have lost theirs."""
+
+    name: str = ""
+    running: bool = False
+    shares: dict[str, int] = Field(default_factory=dict)
+    tenants: tuple[str, ...] = ()
+    conditions: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    exclusion: str | None = None
+    halts: dict[str, str] = Field(default_factory=dict)
 
 
 class LiveModel(Part):
@@ -39,6 +56,8 @@ class LiveModel(Part):
     name: str = ""
     policy: dict[str, Any] | None = None
     arms: tuple[LiveArm, ...] = ()
+    shadows: tuple[LiveShadow, ...] = ()
+    experiments: tuple[LiveExperiment, ...] = ()
     versions: tuple[int, ...] = ()
 
 
@@ -74,6 +93,15 @@ class LaneState(Part):
     expired: int = 0
     cancelled: int = 0
     retried: int = 0
+
+
+class ShadowState(Part):
+    """Calls that a shadow is to be asked and was not yet."""
+
+    model: str = ""
+    arm: str = ""
+    version: int = 0
+    queued: int = 0
 
 
 class NodeState(Part):
@@ -148,6 +176,7 @@ class State(Part):
     lag_seconds: Lag = Lag()
     catalog: LiveCatalog | None = None
     lanes: tuple[LaneState, ...] = ()
+    shadows: tuple[ShadowState, ...] = ()
     nodes: tuple[NodeState, ...] = ()
     tenants: tuple[TenantState, ...] = ()
     features: FeatureState | None = None

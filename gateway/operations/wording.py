@@ -25,6 +25,11 @@ def digits(value: float) -> str:
     return f"{value:,.0f}" if size >= 99.95 else f"{value:.1f}" if size >= 9.995 else f"{value:.2f}"  # noqa: PLR2004 - as above
 
 
+def score(value: float | None) -> str:
+    """Writes a score, or by how much one is above another."""
+    return NOTHING if value is None else digits(value) if value else "0"
+
+
 def rate(value: float | None) -> str:
     """Writes how much there is each second."""
     return NOTHING if value is None else "0/s" if not value else f"{digits(value)}/s"

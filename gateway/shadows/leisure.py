@@ -11,6 +11,9 @@ MOST_SHARE = 0.1
 # Looks are so far apart at least; so far after one that found no room, and further the rarer there is any.
 LEAST_PAUSE_SECONDS, BUSY_PAUSE_SECONDS = 0.005, 0.01
 
+# While calls wait, work that has begun stands still: looks are so far apart, and after so many it goes on all the same.
+LULL_SECONDS, MOST_LULLS = 0.001, 50
+
 # So many turns of the event loop take next to nothing (1 µs each) while there is nothing to do, and exactly what there
 # is to do otherwise.
 TURNS, QUIET_SECONDS = 8, 0.000_2
@@ -43,8 +46,16 @@ class Leisure:
             self._pause_seconds = BUSY_PAUSE_SECONDS / max(self.spare, LEAST_SPARE)
         return has_room
 
+    async def give_way(self) -> None:
+        """Lets others work between two steps; while calls wait, a step would delay the batch that they gather for."""
+        await asyncio.sleep(0)
+        for _ in range(MOST_LULLS):
+            if self._utilisation() < 1:
+                return
+            await asyncio.sleep(LULL_SECONDS)
+
     def spend(self, seconds: float) -> None:
-        """Notes that the moment was used for so long: the next one comes when that is a small part of the time."""
+        """Notes for how long the moment was used: the next one comes when that is a small part of the time."""
         share = MOST_SHARE * max(self.spare, LEAST_SPARE)
         self._pause_seconds = max(seconds * (1 / share - 1), LEAST_PAUSE_SECONDS)
 

@@ -140,9 +140,7 @@ class Mirror:
             self._size -= sum(backlog.shed_older(stale) for backlog in self._turns)
             backlog = self._next() if has_room else None
             if backlog is not None:
-                began = perf_counter()
-                await self._ask(backlog)
-                self._leisure.spend(perf_counter() - began)
+                self._leisure.spend(await self._ask(backlog))
         self._offered.clear()
 
     def _next(self) -> Backlog | None:
@@ -153,24 +151,28 @@ class Mirror:
                 return self._turns[-1]
         return None
 
-    async def _ask(self, backlog: Backlog) -> None:
-        """Asks a shadow a few calls, and compares what it says."""
-        offers = backlog.take()
+    async def _ask(self, backlog: Backlog) -> float:
+        """Asks a shadow a few calls, and compares what it says; returns the seconds that this took of others."""
+        offers, began = backlog.take(), perf_counter()
+        seconds = 0.0
         try:
             answers = await self._infer(backlog, [offer.asked.inputs for offer in offers])
         except ModelFailed as error:
-            if len(offers) == 1:
-                self._fail(backlog, offers, error)
-            else:  # they are asked one by one, so that only the culprit fails
+            if len(offers) > 1:  # they are asked one by one, so that only the culprit fails
                 backlog.portion.fail()
                 backlog.give_back(offers)
-                return
+                return perf_counter() - began
+            self._fail(backlog, offers, error)
+            seconds = perf_counter() - began
         except Exception as error:  # noqa: BLE001 - whatever the backend raises, the shadow has failed
             self._fail(backlog, offers, error)
+            seconds = perf_counter() - began
         else:
+            seconds = perf_counter() - began
             for offer, outputs in zip(offers, answers, strict=True):
-                await self._compare(backlog, offer, outputs)
+                seconds += await self._compare(backlog, offer, outputs)
         self._size -= sum(offer.size for offer in offers)
+        return seconds
 
     async def _infer(self, backlog: Backlog, calls: Sequence[Tensors]) -> list[Tensors]:
         """Asks a shadow; returns its answer to each call.
@@ -195,17 +197,24 @@ class Mirror:
         backlog.counts.fail(len(offers))
         self._complaints.tell(backlog.shadow, error)
 
-    async def _compare(self, backlog: Backlog, offer: Offer, outputs: Tensors) -> None:
-        """Compares the answers to one call; others work between two steps of it."""
+    async def _compare(self, backlog: Backlog, offer: Offer, outputs: Tensors) -> float:
+        """Compares the answers to one call; others work between two steps of it. Returns the seconds of the steps."""
         pair = Pair(offer.request, offer.champion, offer.asked, offer.features, backlog.arm, outputs)
+        steps, seconds = compare(offer.method, pair), 0.0
         try:
-            for found in compare(offer.method, pair):
+            while True:
+                await self._leisure.give_way()
+                began = perf_counter()
+                found = next(steps, None)
+                if found is None:
+                    break
                 backlog.counts.take(found)
-                await asyncio.sleep(0)
+                seconds += perf_counter() - began
         except Exception as error:  # noqa: BLE001 - whatever it is, these answers cannot be compared
             self._fail(backlog, [offer], error)
         else:
             backlog.counts.compare()
+        return seconds
 
 
 def unfit(version: ModelVersion) -> Unimplemented:

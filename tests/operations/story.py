@@ -7,7 +7,17 @@ from time import time, time_ns
 from typing import Any
 
 from gateway.operations.history import History
-from gateway.telemetry.families import BACKEND, FEATURE_STATUS, QUEUE, TRIES
+from gateway.telemetry.families import (
+    BACKEND,
+    FEATURE_STATUS,
+    QUEUE,
+    SCORES,
+    SHADOW_CALLS,
+    SHADOW_DECISIONS,
+    SHADOW_SHIFT,
+    TRIALS,
+    TRIES,
+)
 from gateway.telemetry.reading import SheetReader
 from tests.operations.telemetry_data import MODEL, NS, Worker, batch, call
 
@@ -23,6 +33,22 @@ ARMS: dict[tuple[str, str, str, str], tuple[float, float, float]] = {
     ("initech", FORECAST, "7", "champion"): (4.0, 0.031, 0.0004),
     ("initech", FORECAST, "8", "challenger"): (4.1, 0.019, 0.0),
 }
+CREDIT_ARMS = {"champion": 2, "challenger": 3, "bold": 3}
+EXPERIMENT = {
+    "name": "bolder_limits",
+    "seed": "s1",
+    "running": True,
+    "revision": "r1",
+    "shares": {"champion": 5_000, "bold": 3_000, "challenger": 2_000},
+    "tenants": ["acme"],
+    "conditions": {"applicant.region": ["north", "west"]},
+    "exclusion": "limits",
+    "halts": {"bold": "p99 is 3.1 times the champion's"},
+}
+# By arm: calls in a minute, seconds of each, how many of ten fail, score.
+TRIED = {"champion": (40, 0.004, 0, 0.25), "bold": (20, 0.012, 1, 0.5), "challenger": (20, 0.004, 0, 0.25)}
+# Shifts of a shadow's scores, and how often each is seen.
+SHIFTS = {0.0: 450, -0.15: 225, 0.25: 225}
 SLOW, FAILED, SLOW_BATCH, FAILED_BATCH = 0x51_0E, 0xFA_11, 0xBA_51, 0xBA_FA
 
 
@@ -54,6 +80,7 @@ class Story:
         for step in range(STEPS, -1, -1):
             self._step(step)
             self.history.add(self._reader.take(now - step * STEP_SECONDS))
+        self._try()
         self._keep()
         self.beat()
         self.history.add(self._reader.take())
@@ -88,6 +115,24 @@ class Story:
             worker.instruments.counter(TRIES, "127.0.0.1:8002", MODEL, "3", "fault").add(1)
             worker.instruments.histogram(QUEUE, "acme", "", "", MODEL, "2", "champion").observe(0.001)
             worker.instruments.histogram(BACKEND, "acme", "", "", MODEL, "2", "champion").observe(0.002)
+
+    def _try(self) -> None:
+        """Counts calls of an experiment, and comparisons of a shadow."""
+        count = self._workers[0].instruments
+        for arm, (calls, seconds, failing, score) in TRIED.items():
+            labels = (MODEL, "bolder_limits", arm, str(CREDIT_ARMS[arm]))
+            for number in range(calls):
+                outcome = "failed" if number % 10 < failing else "answered"
+                count.histogram(TRIALS, *labels, outcome).observe(seconds)
+                count.histogram(SCORES, *labels).observe(score)
+        shadow = (MODEL, "rival", "3")
+        for outcome, calls in (("compared", 900), ("shed", 100), ("failed", 0)):
+            count.counter(SHADOW_CALLS, *shadow, outcome).add(calls)
+        for decision, rows in (("same", 720), ("other", 180)):
+            count.counter(SHADOW_DECISIONS, *shadow, decision).add(rows)
+        for shift, rows in SHIFTS.items():
+            for _ in range(rows):
+                count.histogram(SHADOW_SHIFT, *shadow).observe(shift)
 
     def _keep(self) -> None:
         """Writes traces: many usual ones, failed ones, a slow one."""
@@ -130,9 +175,9 @@ def trace_of(number: int) -> int:
 def state(number: int) -> dict[str, Any]:
     """Returns what a process tells."""
     now = time_ns()
-    arms = [{"name": "champion", "version": 2, "weight": 0.9}, {"name": "challenger", "version": 3, "weight": 0.1}]
-    forecast = [{"name": "champion", "version": 7, "weight": 0.5}, {"name": "challenger", "version": 8, "weight": 0.5}]
-    fraud = [{"name": "champion", "version": 5, "weight": None}]
+    arms = [{"name": name, "version": version} for name, version in CREDIT_ARMS.items()]
+    forecast = [{"name": "champion", "version": 7}, {"name": "challenger", "version": 8}]
+    fraud = [{"name": "champion", "version": 5}]
     published = now - 5400 * NS
     history = [
         {"generation": 41, "live_since_ns": published + NS, "changes": [f"{MODEL} challenger 3 added, 10 % of calls"]},
@@ -141,7 +186,8 @@ def state(number: int) -> dict[str, Any]:
     ]
     models = [
         {"name": FORECAST, "policy": {"split": [0.5]}, "arms": forecast, "versions": [7, 8]},
-        {"name": MODEL, "policy": {"threshold": [0.62]}, "arms": arms, "versions": [2, 3]},
+        {"name": MODEL, "policy": {"threshold": [0.62]}, "arms": arms, "versions": [2, 3]}
+        | {"experiments": [EXPERIMENT], "shadows": [{"name": "rival", "version": 3, "share": 0.5}]},
         {"name": FRAUD, "policy": {}, "arms": fraud, "versions": [4, 5]},
     ]
     lane = {"slots": 6, "refused": 0, "expired": number, "cancelled": 2, "retried": 3 * number}
@@ -176,6 +222,7 @@ def state(number: int) -> dict[str, Any]:
             {**lane, "model": MODEL, "version": 3, "waiting_rows": 0, "under_way": 1, "batches": 81, "rows": 902},
             {**lane, "model": FORECAST, "version": 7, "waiting_rows": 8, "under_way": 1, "batches": 171, "rows": 2280},
         ],
+        "shadows": [{"model": MODEL, "arm": "rival", "version": 3, "queued": 12, "compared": 450}],
         "nodes": [
             {**node, "address": "127.0.0.1:8001", "version": 2, "outstanding_rows": 48, "latency_seconds": 0.0021},
             {**node, "address": "127.0.0.1:8002", "version": 2, "outstanding_rows": 16, "latency_seconds": 0.0034},

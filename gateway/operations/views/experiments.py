@@ -1,4 +1,4 @@
-"""Experiments: the arms of each model side by side."""
+"""Experiments: what divides calls, the arms of each model side by side, and shadows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any
 from gateway.operations.figures import Figures
 from gateway.operations.look import Look
 from gateway.operations.states import LiveArm
+from gateway.operations.views.shadows import shadows_in
 from gateway.operations.views.traffic import Line, lines_by
-
-CHAMPION = "champion"
+from gateway.operations.views.trials import CHAMPION, contests_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class ArmColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Experiment:
+class Rivals:
     """A model and its arms, the champion first."""
 
     model: str
@@ -52,7 +52,7 @@ class Experiment:
 
 
 def show(look: Look) -> dict[str, Any]:
-    """Returns models with several arms, and the names of the others."""
+    """Returns experiments, shadows, models with several arms, and those with one."""
     lines: dict[str, dict[str, Line]] = {}
     for line in lines_by(look, ("model", "arm")):
         model, arm = line.names
@@ -61,14 +61,15 @@ def show(look: Look) -> dict[str, Any]:
     arms = {
         model.name: {arm.name: arm for arm in model.arms} for model in (look.catalog.models if look.catalog else ())
     }
-    found = [experiment_of(name, arms.get(name, {}), lines.get(name, {})) for name in sorted({*lines, *arms})]
+    found = [rivals_of(name, arms.get(name, {}), lines.get(name, {})) for name in sorted({*lines, *arms})]
     several = [each for each in found if len(each.columns) > 1]
-    return {"experiments": several, "others": [each for each in found if len(each.columns) == 1]}
+    others = [each for each in found if len(each.columns) == 1]
+    return {"contests": contests_in(look), "shadows": shadows_in(look), "models": several, "others": others}
 
 
-def experiment_of(model: str, arms: dict[str, LiveArm], lines: dict[str, Line]) -> Experiment:
+def rivals_of(model: str, arms: dict[str, LiveArm], lines: dict[str, Line]) -> Rivals:
     """Puts the arms of a model side by side."""
     calls = sum(line.figures.calls for line in lines.values())
     names = sorted({*arms, *lines}, key=lambda name: (name != CHAMPION, name))
     columns = [ArmColumn(name, arms.get(name), lines.get(name), calls) for name in names]
-    return Experiment(model, columns)
+    return Rivals(model, columns)

@@ -1,6 +1,7 @@
 """The page tells what happened, to everybody, and repeats no script."""
 
 import json
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from http.client import HTTPResponse
@@ -173,6 +174,36 @@ def test_window_and_refresh_stay_from_page_to_page(url: str) -> None:
     assert "http-equiv" not in read(f"{url}/nodes?refresh=0&window=x")
 
 
+def test_arms_of_an_experiment_stand_side_by_side_and_a_halt_says_why(url: str) -> None:
+    text = read(f"{url}/experiments")
+    assert "bolder_limits" in text
+    assert re.search(r'class="bad wrap">p99 is 3.1 times the champion&#39;s<', text)
+    table = text[text.index("bolder_limits") : text.index("</table>")]
+    rows = dict(re.findall(r'<th scope="row">([^<]+)</th>(.*?)</tr>', table, re.DOTALL))
+    cells = {
+        name: [plain(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)] for name, row in rows.items()
+    }
+    assert cells["Share"] == ["50.0 %", "halted of 30.0 % planned", "20.0 %"]
+    assert cells["Share of calls"] == ["50.0 %", "25.0 %", "25.0 %"]
+    assert cells["Failed"] == ["0 %", "10.0 %", "0 %"]
+    assert cells["Mean score"] == ["0.25", "0.50 +100 %", "0.25 ±0 %"]
+    assert cells["p50"][1] == "12.0 ms +217 %"
+
+
+def plain(cell: str) -> str:
+    """Returns what is read of a piece of a page."""
+    return " ".join(re.sub(r"<[^>]*>", "", cell).split())
+
+
+def test_a_shadow_is_shown_with_what_it_decides_otherwise_and_how_its_scores_shift(url: str) -> None:
+    text = read(f"{url}/experiments")
+    row = text[text.index("<caption>Shadows") :]
+    shadow = row[row.index("rival") : row.index("</tr>", row.index("rival"))]
+    cells = [plain(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", "<td>" + shadow, re.DOTALL)]
+    assert cells[:8] == ["rival version 3", "50.0 %", "900", "10.0 %", "0 %", "24", "20.0 %", "0.025"]
+    assert "900 scores: 50.0 % within 0.01, 225 lower, 225 higher; the bars reach from -1.00 to 1.00" in shadow
+
+
 def test_scripts_get_the_live_view_as_json(url: str) -> None:
     told = json.loads(read(f"{url}/live.json?window=1"))
     arms = {(each["model"], each["arm"]): each for each in told["arms"]}
@@ -200,8 +231,11 @@ def test_what_callers_wrote_is_shown_and_never_run(tmp_path: Path) -> None:
     hostile = call(1, 0.1, "INTERNAL", features=[[SCRIPT, SCRIPT]], **told, **words)
     carried = batch(2, hostile, failed=SCRIPT, tries=[[SCRIPT, 0.0, 0.1, SCRIPT]])
     worker.keep(hostile, carried)
-    arm = {"name": SCRIPT, "version": 1, "weight": 0.5}
+    arm = {"name": SCRIPT, "version": 1}
     model = {"name": SCRIPT, "policy": {SCRIPT: [SCRIPT]}, "arms": [arm, {**arm, "name": "b"}], "versions": [1]}
+    experiment = {"name": SCRIPT, "shares": {SCRIPT: 10_000}, "halts": {SCRIPT: SCRIPT}, "tenants": [SCRIPT]}
+    experiment |= {"conditions": {SCRIPT: [SCRIPT]}, "exclusion": SCRIPT}
+    model |= {"experiments": [experiment], "shadows": [arm]}
     generation = {"generation": 3, "changes": [SCRIPT]}
     worker.tell(
         address=SCRIPT,

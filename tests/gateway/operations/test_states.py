@@ -17,7 +17,11 @@ def test_everything_that_a_process_tells_is_understood(tmp_path: Path) -> None:
     (found,) = read_states(tmp_path)
     assert found.worker == "gateway-0"
     assert found.catalog is not None
-    assert [arm.weight for arm in found.catalog.models[0].arms] == [0.5, 0.5]
+    forecast, credit, _ = found.catalog.models
+    assert [arm.version for arm in forecast.arms] == [7, 8]
+    assert credit.experiments[0].halts == {"bold": "p99 is 3.1 times the champion's"}
+    assert [(shadow.name, shadow.share) for shadow in credit.shadows] == [("rival", 0.5)]
+    assert found.shadows[0].queued == 12
     assert found.tenants[0].calls.left == 61.0
     assert found.nodes[2].ejected
 

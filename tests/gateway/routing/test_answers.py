@@ -194,6 +194,13 @@ async def test_an_arm_that_fails_costs_the_items_of_others_nothing(tmp_path: Pat
     assert sorted(desk.trials.told) == [("challenger", "failed"), ("champion", "answered")]
 
 
+async def test_a_batch_of_which_every_arm_fails_fails_as_a_call(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, HALF)
+    desk.lanes.failing = {1, 2}
+    with pytest.raises(ModelFailed):
+        await desk.batch(*({"x1": 0.0, "x2": 0.5, "owner": {"account": unit}} for unit in UNITS))
+
+
 async def test_a_divided_batch_is_not_larger_than_the_tenant_or_the_model_takes(tmp_path: Path) -> None:
     items = [{"x1": 0.0, "x2": 0.5, "owner": {"account": f"u{number}"}} for number in range(600)]
     with pytest.raises(InvalidRequest, match="600 items in one call"):
