@@ -500,7 +500,7 @@ class Experiment(_message.Message):
     which says which arm answers. With `number(text, n)` for the eight bytes from
     byte n of the SHA-256 of a text in UTF-8, read as a big-endian number, the
     bucket is (number(unit, 0) * number(seed, 0) + number(seed, 8)) modulo
-    2^61 - 1 modulo 10,000.
+    1,073,741,789 modulo 10,000.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
