@@ -19,7 +19,7 @@ run: $(VENV)/installed-$(RUN_EXTRAS)
 # Tests that compute share the cores, and so do those that mostly wait for servers; three run at a time, since both wait
 # for much of it. Those that measure servers under load have the machine for themselves. Where it stalls for seconds, a
 # test with real servers may fail though nothing is wrong; so a test that fails is run again, twice at most, and the
-# summary names it. One that is broken fails always.
+# summary names it. One that is broken fails always. What is costly to make is made once, in a folder that goes away.
 SHARED := --numprocesses 3 --dist loadfile
 RERUNS := --reruns 2 -r aR
 COMPUTING := tests/client tests/converters tests/features tests/gateway tests/hub
@@ -31,8 +31,9 @@ test: check
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest $(SHARED) $(RERUNS) $(COMPUTING)
-	$(BIN)/python -m pytest $(SHARED) $(RERUNS) $(WAITING)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export TESTS_RUN_FOLDER="$$folder" && set -x && \
+	$(BIN)/python -m pytest $(SHARED) $(RERUNS) $(COMPUTING) && \
+	$(BIN)/python -m pytest $(SHARED) $(RERUNS) $(WAITING) && \
 	$(BIN)/python -m pytest $(RERUNS) $(COMPUTING:%=--ignore=%) $(WAITING:%=--ignore=%)
 endif
 

@@ -11,7 +11,28 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.sharing import copy_without_artifacts, made_once
+
 ROOT = Path(__file__).parents[1]
+
+# Files that take a minute and more, with few tests. Runners that share the tests by files begin with these: whoever
+# came to one of them at the end would still be at work when the others have long been idle.
+LONGEST = (
+    "hub/test_killed_publisher.py",
+    "e2e/test_tour.py",
+    "e2e/test_experiments.py",
+    "chaos/test_killed_publisher.py",
+    "chaos/test_promotions.py",
+    "chaos/test_publisher_troubles.py",
+    "e2e/test_published_kinds.py",
+    "e2e/test_deployment.py",
+    "hub/test_watch.py",
+    "hub/test_experiments.py",
+    "hub/test_verdicts.py",
+    "hub/test_rollout.py",
+    "hub/test_publishing.py",
+    "converters/test_networks.py",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +62,12 @@ def pytest_configure() -> None:
     settings.load_profile("patient")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first, and leaves the order of all others."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _registries_are_elsewhere() -> Iterator[None]:
     """Sees to it that no test lets MLflow write where it is started, as it does when nobody tells it a place."""
@@ -57,12 +84,32 @@ def _telemetry_is_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
-    """Trains and publishes once, by the real commands; a wheel that was downloaded before is used again."""
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of a test run have in common, and all runs of one `make test`; it goes with them."""
+    own = tmp_path_factory.getbasetemp()
+    beside = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return Path(os.environ.get("TESTS_RUN_FOLDER", beside))
+
+
+@pytest.fixture(scope="session")
+def published(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """A copy of what is trained and published once for all, in which tests may do what they like."""
     var = tmp_path_factory.mktemp("var")
-    (var / "data").mkdir()
+    copy_without_artifacts(made_once(run_folder / "credit", train_and_publish), var)
+    return published_in(var)
+
+
+def train_and_publish(var: Path) -> None:
+    """Trains and publishes by the real commands; a wheel that was downloaded before is used again."""
+    (var / "data").mkdir(parents=True)
     for wheel in (ROOT / "var/data").glob("*.whl"):
         shutil.copy(wheel, var / "data")
+    for command in (["train", "team3/credit_scoring"], ["publish"]):
+        subprocess.run([sys.executable, "-m", "gateway", *command], env=published_in(var).environment, check=True)
+
+
+def published_in(var: Path) -> Published:
+    """Returns where things lie below a folder."""
     catalog, repository, mlflow_uri = (
         var / "catalog/catalog.binpb",
         var / "model_repository",
@@ -78,7 +125,5 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
         "GAPURA_MLFLOW_URI": mlflow_uri,
         "GAPURA_FEATURES_BUDGET_MS": "2000",  # tests ask for more at once than a busy machine reads in 20
     }
-    for command in (["train", "team3/credit_scoring"], ["publish"]):
-        subprocess.run([sys.executable, "-m", "gateway", *command], env=environment, check=True)
     held_out = var / "data/credit_scoring/held_out.parquet"
     return Published(var, repository, catalog, mlflow_uri, held_out, environment)

@@ -1,12 +1,12 @@
 """Installs Debian's headless Chromium without root, once, below `var/`, with every library that the system lacks."""
 
-import fcntl
 import os
 import platform
 import subprocess
 from pathlib import Path
 
 from tests.debian_packages import run_in
+from tests.sharing import alone_in
 
 HOME = Path(__file__).parents[1] / "var/chromium"
 PACKAGES = ("chromium-headless-shell", "fontconfig-config", "fonts-liberation")
@@ -18,10 +18,8 @@ def debian_chromium() -> tuple[str, dict[str, str | float | bool]]:
     Raises:
         subprocess.CalledProcessError: A part cannot be had; what the tool said of it is printed.
     """
-    HOME.mkdir(parents=True, exist_ok=True)
     binary = HOME / "usr/lib/chromium/chromium-headless-shell"
-    with (HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone_in(HOME):
         if not (HOME / "installed").exists():
             install()
             (HOME / "installed").touch()

@@ -1,11 +1,11 @@
 """Installs Debian's Redis without root, once, below `var/`."""
 
-import fcntl
 import os
 import platform
 from pathlib import Path
 
 from tests.debian_packages import unpack_packages
+from tests.sharing import alone_in
 
 HOME = Path(__file__).parents[1] / "var/redis"
 PACKAGES = (
@@ -26,10 +26,8 @@ def debian_redis() -> tuple[str, dict[str, str]]:
     Raises:
         subprocess.CalledProcessError: A part cannot be had; what the tool said of it is printed.
     """
-    HOME.mkdir(parents=True, exist_ok=True)
     binary = HOME / "usr/bin/redis-server"
-    with (HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone_in(HOME):
         if not binary.exists():
             unpack_packages(HOME, *PACKAGES)
     return str(binary), {**os.environ, "LD_LIBRARY_PATH": f"{HOME}/usr/lib/{platform.machine()}-linux-gnu"}

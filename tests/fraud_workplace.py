@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from tests.conftest import ROOT
+from tests.sharing import copy_without_artifacts, made_once
 
 VIEWS = ("customer_fraud", "merchant_fraud")
 
@@ -58,7 +59,13 @@ class Workplace:
         subprocess.run(command, cwd=self.folder, env=self.environment | variables, check=True)
 
 
-def trained_and_published(folder: Path) -> Workplace:
+def trained_and_published(run_folder: Path, folder: Path) -> Workplace:
+    """Copies what is trained and published once for all test runs that share a folder."""
+    copy_without_artifacts(made_once(run_folder / "fraud", _train_and_publish), folder)
+    return Workplace(folder)
+
+
+def _train_and_publish(folder: Path) -> None:
     """Trains and publishes; a wheel that was downloaded before is used again."""
     (folder / "var/data").mkdir(parents=True)
     for wheel in (ROOT / "var/data").glob("evalml-*.whl"):
@@ -66,4 +73,3 @@ def trained_and_published(folder: Path) -> Workplace:
     workplace = Workplace(folder)
     workplace.run("train", "team3/fraud_detection")
     workplace.run("publish")
-    return workplace

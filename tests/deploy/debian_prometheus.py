@@ -1,9 +1,9 @@
 """Installs Debian's Prometheus without root and without its service, once, below `var/`."""
 
-import fcntl
 from pathlib import Path
 
 from tests.debian_packages import unpack_packages
+from tests.sharing import alone_in
 
 HOME = Path(__file__).parents[2] / "var/prometheus"
 PACKAGE = "prometheus"
@@ -15,9 +15,7 @@ def debian_prometheus(name: str = "prometheus") -> str:
     Raises:
         subprocess.CalledProcessError: The package cannot be had; what the tool said of it is printed.
     """
-    HOME.mkdir(parents=True, exist_ok=True)
-    with (HOME / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone_in(HOME):
         if not (HOME / "installed").exists():
             unpack_packages(HOME, PACKAGE)  # it needs no other
             (HOME / "installed").touch()

@@ -1,6 +1,7 @@
 """A verdict on a transaction needs no more than two ids: the rest is looked up, as if the request had said it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gapura_client
@@ -17,8 +18,8 @@ TRANSACTION = {"amount_minor": 5_000, "hour_of_day": 3, "card_present": True}
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    return trained_and_published(tmp_path_factory.mktemp("fraud"))
+def workplace(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    return trained_and_published(run_folder, tmp_path_factory.mktemp("fraud"))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """The fraud model as the real commands train and publish it, and the histories that its features are served from."""
 
+from pathlib import Path
+
 import mlflow
 import numpy as np
 import onnxruntime
@@ -20,8 +22,8 @@ from tests.fraud_workplace import VIEWS, Workplace, trained_and_published
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    return trained_and_published(tmp_path_factory.mktemp("fraud"))
+def workplace(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    return trained_and_published(run_folder, tmp_path_factory.mktemp("fraud"))
 
 
 @pytest.fixture(scope="module")

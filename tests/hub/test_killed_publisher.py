@@ -44,8 +44,15 @@ def add_and_withdraw(workplace: Workplace) -> dict[str, list[int]]:
     return {NEW: [1]}
 
 
+@pytest.fixture(autouse=True)
+def _databases_are_closed_after_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets one copy after the other lie in the same place: MLflow learns its tables anew for every other name."""
+    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+
+
 def copy(workplace: Workplace, root: Path) -> Workplace:
-    """Copies all but the artifacts, which nobody writes."""
+    """Copies all but the artifacts, which nobody writes; what lay there before goes."""
+    shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     shutil.copy(workplace.database, root)
     shutil.copytree(workplace.repository, root / "model_repository")
@@ -68,7 +75,7 @@ def test_every_moment_is_safe(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # what the dead leave behind goes with the test
     wanted = prepare(workplace)
     for change in range(MOST_CHANGES):
-        place = copy(workplace, tmp_path / f"crash-{change}")
+        place = copy(workplace, tmp_path / "crash")
         try:
             with crash_point.at(change, place.root):
                 place.publish()
@@ -127,7 +134,7 @@ def test_every_moment_around_a_node_is_safe(
         place.publish(*nodes)
     assert len(changes) >= len(nodes)
     for change in [*changes[1:], changes[-1] + 1]:
-        place = copy(workplace, tmp_path / f"crash-{change}")
+        place = copy(workplace, tmp_path / "crash")
         nodes, _ = start_nodes(place, crash_point)
         with suppress(Crash), crash_point.at(change, place.root):
             place.publish(*nodes)
