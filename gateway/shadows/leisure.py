@@ -6,7 +6,7 @@ from time import perf_counter
 
 # Part of the time that shadows may take of one place while the worker has nothing else to do; the busier it was found
 # of late, the less.
-MOST_SHARE = 0.1
+MOST_SHARE = 0.05
 
 # Looks are so far apart at least; so far after one that found no room, and further the rarer there is any.
 LEAST_PAUSE_SECONDS, BUSY_PAUSE_SECONDS = 0.005, 0.01

@@ -154,25 +154,27 @@ class Mirror:
     async def _ask(self, backlog: Backlog) -> float:
         """Asks a shadow a few calls, and compares what it says; returns the seconds that this took of others."""
         offers, began = backlog.take(), perf_counter()
-        seconds = 0.0
-        try:
-            answers = await self._infer(backlog, [offer.asked.inputs for offer in offers])
-        except ModelFailed as error:
-            if len(offers) > 1:  # they are asked one by one, so that only the culprit fails
-                backlog.portion.fail()
-                backlog.give_back(offers)
-                return perf_counter() - began
-            self._fail(backlog, offers, error)
-            seconds = perf_counter() - began
-        except Exception as error:  # noqa: BLE001 - whatever the backend raises, the shadow has failed
-            self._fail(backlog, offers, error)
-            seconds = perf_counter() - began
-        else:
-            seconds = perf_counter() - began
-            for offer, outputs in zip(offers, answers, strict=True):
-                seconds += await self._compare(backlog, offer, outputs)
+        answers = await self._answers_of(backlog, offers)
+        seconds = perf_counter() - began
+        for offer, outputs in zip(offers, answers, strict=False):
+            seconds += await self._compare(backlog, offer, outputs)
         self._size -= sum(offer.size for offer in offers)
         return seconds
+
+    async def _answers_of(self, backlog: Backlog, offers: list[Offer]) -> list[Tensors]:
+        """Returns what a shadow says to some calls; nothing if it fails."""
+        try:
+            return await self._infer(backlog, [offer.asked.inputs for offer in offers])
+        except ModelFailed as error:
+            if len(offers) == 1:
+                self._fail(backlog, offers, error)
+            else:  # they are asked one by one, so that only the culprit fails
+                backlog.portion.fail()
+                backlog.give_back(offers)
+                self._size += sum(offer.size for offer in offers)
+        except Exception as error:  # noqa: BLE001 - whatever the backend raises, the shadow has failed
+            self._fail(backlog, offers, error)
+        return []
 
     async def _infer(self, backlog: Backlog, calls: Sequence[Tensors]) -> list[Tensors]:
         """Asks a shadow; returns its answer to each call.

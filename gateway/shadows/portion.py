@@ -3,7 +3,7 @@
 MOST_ROWS = 64
 
 # A batch may take this long, or half as long again as a single row where that alone takes longer.
-QUICK_SECONDS, COMPANY = 0.001, 1.5
+QUICK_SECONDS, COMPANY = 0.000_5, 1.5
 
 # Weight of the latest batch of a single row in what is known of their time.
 WEIGHT = 0.2
