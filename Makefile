@@ -20,7 +20,8 @@ run: $(VENV)/installed-$(RUN_EXTRAS)
 # for much of it. Those that measure servers under load have the machine for themselves. Where it stalls for seconds, a
 # test with real servers may fail though nothing is wrong; so a test that fails is run again, twice at most, and the
 # summary names it. One that is broken fails always. What is costly to make is made once, in a folder that goes away.
-SHARED := --numprocesses 3 --dist loadfile
+# Files are dealt out as tests/conftest.py orders them: by themselves, runners would begin with those of the most tests.
+SHARED := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 RERUNS := --reruns 2 -r aR
 COMPUTING := tests/client tests/converters tests/features tests/gateway tests/hub
 WAITING := tests/catalog tests/contract tests/deploy tests/e2e tests/edge tests/envoy tests/operations tests/supervisor tests/triton \
@@ -31,7 +32,8 @@ test: check
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export TESTS_RUN_FOLDER="$$folder" && set -x && \
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && trap 'exit 130' INT TERM && \
+	export TESTS_RUN_FOLDER="$$folder" && set -x && \
 	$(BIN)/python -m pytest $(SHARED) $(RERUNS) $(COMPUTING) && \
 	$(BIN)/python -m pytest $(SHARED) $(RERUNS) $(WAITING) && \
 	$(BIN)/python -m pytest $(RERUNS) $(COMPUTING:%=--ignore=%) $(WAITING:%=--ignore=%)

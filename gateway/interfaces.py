@@ -193,12 +193,14 @@ class Answered(NamedTuple):
         left_out: Items of a batch that were left out, by position.
         outputs: What it said.
         answer: The serialised response.
+        size: Bytes of the message that asked; the request may hold on to them.
     """
 
     inputs: Tensors
     left_out: Mapping[int, GatewayError]
     outputs: Tensors
     answer: bytes
+    size: int = 0
 
 
 class FeatureReader(Protocol):

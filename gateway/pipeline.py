@@ -115,7 +115,8 @@ class Pipeline:
         elif arm.assignment is Assignment.SUBSTITUTED:
             self.trials.substituted(arm)
         if arm.shadows:
-            self.mirror.offer(method, request, arm, Answered(inputs, left_out, outputs, answer), features)
+            asked = Answered(inputs, left_out, outputs, answer, len(call.message))
+            self.mirror.offer(method, request, arm, asked, features)
         return answer
 
     async def _answer_parts(

@@ -32,6 +32,7 @@ LONGEST = (
     "hub/test_rollout.py",
     "hub/test_publishing.py",
     "converters/test_networks.py",
+    "hub/test_workshop.py",
 )
 
 

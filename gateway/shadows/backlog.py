@@ -101,8 +101,8 @@ class Backlog:
 
 
 def kept_bytes(asked: Answered) -> int:
-    """Returns the bytes that a call keeps: of a view all that it is a part of."""
-    size = len(asked.answer)
+    """Returns the bytes that a call keeps: its message, and of a view all that it is a part of."""
+    size = asked.size + len(asked.answer)
     for tensor in asked.inputs.data:
         size += whole(tensor)
     for tensor in asked.outputs.data:

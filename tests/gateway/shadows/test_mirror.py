@@ -349,6 +349,15 @@ async def test_a_closed_mirror_has_ended_what_was_under_way(counted: Counted) ->
     assert asyncio.all_tasks() == others
 
 
+async def test_a_call_whose_message_is_too_large_to_be_kept_is_shed(counted: Counted) -> None:
+    backend = FakeBackend()
+    async with mirror_of(backend, counted) as mirror:
+        offer(mirror, champion(), answered(1.0)._replace(size=MOST_BYTES))
+        offer(mirror, champion(), answered(2.0)._replace(size=8))
+        await until(lambda: backend.batches)
+        assert [each["shed"] for each in mirror.describe()] == [1]
+
+
 async def test_shadows_of_earlier_catalogs_are_forgotten(counted: Counted) -> None:
     too_large = answered(1.0, answer=bytes(MOST_BYTES))
     async with mirror_of(FakeBackend(), counted) as mirror:
