@@ -14,8 +14,8 @@ from tests.hub.registry.teams import log_model, register
 REFUSED: dict[str, dict[str, Any]] = {
     "{team}_churn has no version 2: register it, or choose another": {"version": 2},
     "no model {team}_nothing is registered: check the name": {"model": "nothing"},
-    "'canary' is no alias that is served: write champion, challenger, shadow, challenger-NAME or shadow-NAME, with a NAME "
-    "of up to 31 of a-z, 0-9, '_' and '-'": {"alias": "canary"},
+    "'canary' is no alias that is served: write champion, challenger, shadow, challenger-NAME or shadow-NAME, with a "
+    "NAME of up to 31 of a-z, 0-9, '_' and '-'": {"alias": "canary"},
     "a weight of 0.001 is not possible: give a percentage from 0 to 100 in steps of 0.01": {"weight": 0.001},
 }
 
