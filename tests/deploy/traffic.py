@@ -12,8 +12,12 @@ from gateway.telemetry.families import (
     FEATURE_ROWS,
     FEATURE_STATUS,
     GENERATION,
+    HALTED,
     HEARTBEAT,
     NODE_READY,
+    SHADOW_CALLS,
+    SHADOW_DECISIONS,
+    TRIALS,
     TRIES,
     Family,
     Kind,
@@ -39,10 +43,13 @@ LABELS: dict[Family, list[tuple[str, ...]]] = {
     TRIES: [("127.0.0.1:8001", "team1_x", "1", outcome) for outcome in ("answered", "fault")],
     FEATURE_STATUS: [("FRESH",), ("STALE",)],
     FEATURE_ROWS: [("rows",), ("unread",), ("corrupt",)],
+    TRIALS: [("team1_x", "newer", "champion", "1", outcome) for outcome in ("answered", "failed", "refused")],
+    SHADOW_CALLS: [("team1_x", "shadow", "2", outcome) for outcome in ("compared", "shed", "failed")],
+    SHADOW_DECISIONS: [("team1_x", "shadow", "2", decision) for decision in ("same", "other")],
 }
-GAUGES = {GENERATION: 7.0, NODE_READY: 1.0}
+GAUGES = {GENERATION: 7.0, NODE_READY: 1.0, HALTED: 0.0}
 NAMES = {"tenant": "acme", "service": ARM[1], "method": ARM[2], "model": "team1_x", "version": "1", "arm": "champion"}
-NAMES |= {"node": "127.0.0.1:8001", "why": "error", "where": "budget"}
+NAMES |= {"node": "127.0.0.1:8001", "why": "error", "where": "budget", "experiment": "newer"}
 
 
 class Traffic:
