@@ -97,10 +97,7 @@ def arm_changes(name: str, old: Mapping[str, int], new: Mapping[str, int]) -> li
 
 def numbers_of(model: Model) -> Mapping[str, int]:
     """Returns the version of each arm."""
-    named = [(arm.name, arm.version) for arm in model.arms] + [
-        (shadow.name, shadow.version) for shadow in model.shadows
-    ]
-    return {name: version.number for name, version in named}
+    return {name: version.number for name, version in model.named().items()}
 
 
 def experiment_changes(name: str, old: Iterable[Experiment], new: Iterable[Experiment]) -> list[str]:

@@ -140,6 +140,11 @@ class Model:
         """The arm that answers unless something else was decided."""
         return self.arms[0]
 
+    def named(self) -> dict[str, ModelVersion]:
+        """Returns the version of each arm and each shadow, by its name."""
+        arms = {arm.name: arm.version for arm in self.arms}
+        return arms | {shadow.name: shadow.version for shadow in self.shadows}
+
     def without(self, numbers: Collection[int]) -> "Model":
         """Returns the model without some versions, and without the arms and shadows that name them."""
         versions = {number: version for number, version in self.versions.items() if number not in numbers}

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from erpml.annotations.v1 import annotations_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
-from gateway.contracts.columns import FLOAT_FIELDS, FLOATS, misfit
+from gateway.contracts.columns import FLOAT_FIELDS, FLOATS, INTEGER_FIELDS, misfit
 from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.contracts.predictions import FEATURES_SOURCE, Templates, info_field
 from gateway.contracts.rows import STRUCT_CODES
@@ -28,13 +28,7 @@ from gateway.types import Arm, ModelVersion, Policy, Signature, Tensors, TensorS
 # stored features may be used, the request is an `Asked`.
 FillAnswer = Callable[[Any, Tensors, int, Arm], Any]
 
-NUMBER_FIELDS = FLOAT_FIELDS | {
-    FieldDescriptor.CPPTYPE_BOOL,
-    FieldDescriptor.CPPTYPE_INT32,
-    FieldDescriptor.CPPTYPE_INT64,
-    FieldDescriptor.CPPTYPE_UINT32,
-    FieldDescriptor.CPPTYPE_UINT64,
-}
+NUMBER_FIELDS = FLOAT_FIELDS | INTEGER_FIELDS | {FieldDescriptor.CPPTYPE_BOOL}
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,14 @@ FIELD_LIMITS: dict[int, tuple[float, float]] = {
     **{getattr(FieldDescriptor, f"CPPTYPE_{name}"): LIMITS[name] for name in ("INT32", "INT64", "UINT32", "UINT64")},
 }
 FLOAT_FIELDS = frozenset({FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT})
+INTEGER_FIELDS = frozenset(
+    {
+        FieldDescriptor.CPPTYPE_INT32,
+        FieldDescriptor.CPPTYPE_INT64,
+        FieldDescriptor.CPPTYPE_UINT32,
+        FieldDescriptor.CPPTYPE_UINT64,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

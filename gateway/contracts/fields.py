@@ -6,17 +6,8 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.contracts.columns import misfit
+from gateway.contracts.columns import INTEGER_FIELDS, misfit
 from gateway.contracts.descriptors import AnnotatedMethod
-
-INTEGERS = frozenset(
-    {
-        FieldDescriptor.CPPTYPE_INT32,
-        FieldDescriptor.CPPTYPE_INT64,
-        FieldDescriptor.CPPTYPE_UINT32,
-        FieldDescriptor.CPPTYPE_UINT64,
-    }
-)
 
 # A message -> a field of it as a text; None if it has none.
 Read = Callable[[Any], str | None]
@@ -68,7 +59,7 @@ def compile_unit(method: AnnotatedMethod, descriptor: Descriptor) -> Callable[[A
         raise misfit(method, f"unit '{path}' is no field of {descriptor.full_name}")
     last = steps[-1]
     if (
-        last.cpp_type != FieldDescriptor.CPPTYPE_STRING and last.cpp_type not in INTEGERS
+        last.cpp_type != FieldDescriptor.CPPTYPE_STRING and last.cpp_type not in INTEGER_FIELDS
     ) or last.type == last.TYPE_BYTES:
         raise misfit(method, f"unit '{path}' must be a string or a whole number")
     names = [step.name for step in steps]

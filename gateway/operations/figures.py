@@ -200,6 +200,14 @@ def weigh(calls: Grouping[Key], counts: Numbers) -> Numbers:
     return sums
 
 
+def sums_by_outcome(window: Window, family: Family) -> dict[Labels, dict[str, Numbers]]:
+    """Returns the numbers of a family whose last label is an outcome, by outcome, of what has the other labels."""
+    found: dict[Labels, dict[str, Numbers]] = {}
+    for (*labels, outcome), numbers in sums_by(window, family, lambda labels: labels).items():
+        found.setdefault(tuple(labels), {})[outcome] = numbers
+    return found
+
+
 def sums_by(window: Window, family: Family, key_of: Callable[[Labels], Key | None]) -> dict[Key, Numbers]:
     """Returns the numbers of a family in a window, of what belongs together: of a histogram its sum, then its buckets.
 

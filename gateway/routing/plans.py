@@ -38,8 +38,7 @@ def compile_plan(model: Model, halted: Collection[Halted] = frozenset()) -> Plan
         halted: Arms that guardrails have found at fault.
     """
     champion = replace(model.arms[0], shadows=model.shadows)
-    named = [*((arm.name, arm.version) for arm in model.arms), *((each.name, each.version) for each in model.shadows)]
-    names = {name: pinned(name, version) for name, version in named}
+    names = {name: pinned(name, version) for name, version in model.named().items()}
     versions = {number: pinned(PINNED, version) for number, version in model.versions.items()}
     versions |= {arm.version.number: arm for arm in reversed(names.values())}  # the champion's name before others
     names |= {str(number): arm for number, arm in versions.items()}

@@ -102,7 +102,7 @@ class Changes:
         tags = self.registry.read_model_tags(self.model)
         if experiment_tag(self.name) not in tags:
             raise HubError(f"{self.model} has no experiment {self.name}: `gapura experiments list` shows them")
-        before = {each.name: each for each in read_experiments(self.model, tags).wanted}.get(self.name)
+        before = read_experiments(self.model, tags).find(self.name)
         self.registry.write_model_tags(self.model, dict.fromkeys(keys_of(tags, self.name)))
         self._record("stopped", describe_weights(before.weights) if before else "", "")
 
@@ -116,7 +116,7 @@ class Changes:
         reading = read_experiments(self.model, tags)
         if self.name in reading.faults:
             raise HubError(f"the experiment {self.name} of {self.model} is broken: {reading.faults[self.name]}")
-        found = {each.name: each for each in reading.wanted}.get(self.name)
+        found = reading.find(self.name)
         if found is None:
             found = Wanted(self.name, read_design(self.model, self.name, tags), {}, (), (), "")
         return found, tags

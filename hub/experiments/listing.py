@@ -104,7 +104,7 @@ def _list_model(model: RegisteredModel, live: catalog_pb2.Model | None) -> Itera
 
 
 def _list_experiment(model: RegisteredModel, live: catalog_pb2.Model | None, reading: Reading, name: str) -> Listed:
-    fault, wanted = reading.faults.get(name), {each.name: each for each in reading.wanted}.get(name)
+    fault, wanted = reading.faults.get(name), reading.find(name)
     design = wanted.design if wanted else _design(model, name)
     experiment = find_experiment(live, name)
     arms = _arms(live, experiment, read_weights(model.tags, name))

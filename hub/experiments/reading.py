@@ -87,6 +87,10 @@ class Reading:
     halted: Mapping[str, tuple[tuple[Halt, ...], str]]
     mirrored: Mapping[str, int]
 
+    def find(self, name: str) -> Wanted | None:
+        """Returns one of those that can be."""
+        return next((each for each in self.wanted if each.name == name), None)
+
 
 def read_experiments(model: str, tags: Mapping[str, str]) -> Reading:
     """Reads all experiments of a registered model; what is wrong with one keeps no other away."""

@@ -10,8 +10,10 @@ from erpml.catalog.v1 import catalog_pb2
 from google.protobuf.message import DecodeError
 from redis.exceptions import RedisError
 
+from hub.catalog import find_model
 from hub.catalog_store import connect
 from hub.errors import HubError
+from hub.experiments.messages import find_experiment
 
 _SUFFIX = "*.binpb"
 _REMOVE = "if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then return redis.call('HDEL', KEYS[1], ARGV[1]) end"
@@ -101,14 +103,13 @@ class VerdictHash:
 
 def counts(verdict: catalog_pb2.Verdict, catalog: catalog_pb2.Catalog) -> bool:
     """Whether a verdict is on what is live: this version of this arm, as the experiment was decided last."""
-    model = next((each for each in catalog.models if each.name == verdict.model), None)
-    if model is None:
+    model = find_model(catalog, verdict.model)
+    experiment = find_experiment(model, verdict.experiment)
+    if model is None or experiment is None:
         return False
-    arms = {arm.name: arm for arm in model.arms}
-    arm = arms.get(verdict.arm)
+    arm = next((each for each in model.arms if each.name == verdict.arm), None)
     challenges = arm is not None and arm.kind == catalog_pb2.ARM_KIND_CHALLENGER and arm.version == verdict.version
-    revisions = {each.name: each.revision for each in model.experiments}
-    return challenges and revisions.get(verdict.experiment) == verdict.revision
+    return challenges and experiment.revision == verdict.revision
 
 
 def _read(path: Path) -> bytes:

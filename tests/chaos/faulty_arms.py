@@ -11,8 +11,10 @@ import onnxruntime
 from erpml.catalog.v1 import catalog_pb2
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.gateway.onnx_models import IR_VERSION, OPSET, TRIED_TURNS, working
+
 MODEL, EXPERIMENT = "team9_faulty", "newer"
-OPSET, IR_VERSION, WIDTH, MAX_BATCH_SIZE = 21, 10, 64, 64
+MAX_BATCH_SIZE = 64
 CONFIG = f"""
 name: "{MODEL}"
 max_batch_size: {MAX_BATCH_SIZE}
@@ -20,7 +22,6 @@ input {{ name: "x" data_type: TYPE_FP32 dims: 1 }}
 output {{ name: "y" data_type: TYPE_FP32 dims: 1 }}
 """
 SHIFT, TAKES = 0.2, 0.95
-TRIED_TURNS = 5_000
 
 Graph = tuple[Sequence[Any], Sequence[Any]]  # nodes and constants
 
@@ -48,26 +49,7 @@ def erring() -> Graph:
 
 def slow(turns: int) -> Graph:
     """Returns a graph that works before it answers."""
-    info = helper.make_tensor_value_info
-    body = helper.make_graph(
-        [
-            helper.make_node("Identity", ["goes_on"], ["still"]),
-            helper.make_node("MatMul", ["before", "square"], ["after"]),
-        ],
-        "work",
-        [
-            info("turn", TensorProto.INT64, []),
-            info("goes_on", TensorProto.BOOL, []),
-            info("before", TensorProto.FLOAT, [WIDTH, WIDTH]),
-        ],
-        [info("still", TensorProto.BOOL, []), info("after", TensorProto.FLOAT, [WIDTH, WIDTH])],
-    )
-    nodes = [
-        helper.make_node("Loop", ["turns", "", "square"], ["worked"], body=body),
-        helper.make_node("ReduceMax", ["worked"], ["nothing"], keepdims=0),
-        helper.make_node("Add", ["x", "nothing"], ["y"]),
-    ]
-    square = numpy_helper.from_array(np.zeros((WIDTH, WIDTH), np.float32), "square")
+    nodes, square = working()
     return nodes, [square, numpy_helper.from_array(np.array(turns, np.int64), "turns")]
 
 

@@ -57,8 +57,8 @@ def write_echo(repository: Path, model: str = "team9_echo") -> ModelVersion:
     return write_model(repository, model, [helper.make_node("Identity", ["x"], ["y"])])
 
 
-def write_worker(repository: Path, model: str = "team9_worker") -> ModelVersion:
-    """Writes a model that answers with its input, and works for longer the larger the largest value of it."""
+def working() -> tuple[list[Any], Any]:
+    """Returns nodes that work for as many turns as `turns` says and then answer with `x`, and what they work on."""
     square = numpy_helper.from_array(np.zeros((WIDTH, WIDTH), np.float32), "square")
     info = helper.make_tensor_value_info
     body = helper.make_graph(
@@ -75,11 +75,20 @@ def write_worker(repository: Path, model: str = "team9_worker") -> ModelVersion:
         [info("still", TensorProto.BOOL, []), info("after", TensorProto.FLOAT, [WIDTH, WIDTH])],
     )
     nodes = [
-        helper.make_node("ReduceMax", ["x"], ["largest"], keepdims=0),
-        helper.make_node("Cast", ["largest"], ["turns"], to=TensorProto.INT64),
         helper.make_node("Loop", ["turns", "", "square"], ["worked"], body=body),
         helper.make_node("ReduceMax", ["worked"], ["nothing"], keepdims=0),
         helper.make_node("Add", ["x", "nothing"], ["y"]),
+    ]
+    return nodes, square
+
+
+def write_worker(repository: Path, model: str = "team9_worker") -> ModelVersion:
+    """Writes a model that answers with its input, and works for longer the larger the largest value of it."""
+    work, square = working()
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["largest"], keepdims=0),
+        helper.make_node("Cast", ["largest"], ["turns"], to=TensorProto.INT64),
+        *work,
     ]
     return write_model(repository, model, nodes, constants=[square])
 

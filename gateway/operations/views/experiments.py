@@ -9,7 +9,7 @@ from gateway.operations.look import Look
 from gateway.operations.states import LiveArm
 from gateway.operations.views.shadows import shadows_in
 from gateway.operations.views.traffic import Line, lines_by
-from gateway.operations.views.trials import CHAMPION, contests_in
+from gateway.operations.views.trials import champion_first, contests_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,6 @@ def show(look: Look) -> dict[str, Any]:
 def rivals_of(model: str, arms: dict[str, LiveArm], lines: dict[str, Line]) -> Rivals:
     """Puts the arms of a model side by side."""
     calls = sum(line.figures.calls for line in lines.values())
-    names = sorted({*arms, *lines}, key=lambda name: (name != CHAMPION, name))
+    names = champion_first({*arms, *lines})
     columns = [ArmColumn(name, arms.get(name), lines.get(name), calls) for name in names]
     return Rivals(model, columns)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gateway.operations.drawing import Column, draw_columns
-from gateway.operations.figures import sums_by
+from gateway.operations.figures import sums_by, sums_by_outcome
+from gateway.operations.history import Window
 from gateway.operations.look import Look
 from gateway.operations.states import LiveShadow
-from gateway.telemetry.families import SHADOW_CALLS, SHADOW_DECISIONS, SHADOW_SHIFT
+from gateway.telemetry.families import SHADOW_CALLS, SHADOW_DECISIONS, SHADOW_SHIFT, Family
 from gateway.telemetry.layout import Labels
 from gateway.telemetry.reading import Numbers
 
@@ -123,13 +124,11 @@ def parts_of(buckets: Numbers) -> Parts:
 def shadows_in(look: Look) -> list[ShadowLine]:
     """Returns the shadows that the catalog has or that were asked in the window, by model and name."""
     shifts: dict[Labels, Numbers] = {}
-    calls: dict[Labels, dict[str, float]] = {}
-    decisions: dict[Labels, dict[str, float]] = {}
+    calls: dict[Labels, Mapping[str, float]] = {}
+    decisions: dict[Labels, Mapping[str, float]] = {}
     if look.window is not None:
         shifts = sums_by(look.window, SHADOW_SHIFT, lambda labels: labels)
-        for family, counts in ((SHADOW_CALLS, calls), (SHADOW_DECISIONS, decisions)):
-            for (*shadow, outcome), numbers in sums_by(look.window, family, lambda labels: labels).items():
-                counts.setdefault(tuple(shadow), {})[outcome] = float(numbers[0])
+        calls, decisions = (counts_in(look.window, family) for family in (SHADOW_CALLS, SHADOW_DECISIONS))
     live, queued = live_shadows(look), queued_in(look)
     asked = {labels for labels, outcomes in calls.items() if any(outcomes.values())}
     return [
@@ -145,6 +144,14 @@ def shadows_in(look: Look) -> list[ShadowLine]:
         )
         for labels in sorted({*live, *asked})
     ]
+
+
+def counts_in(window: Window, family: Family) -> dict[Labels, Mapping[str, float]]:
+    """Returns the counts of each shadow, by outcome."""
+    return {
+        shadow: {outcome: float(numbers[0]) for outcome, numbers in outcomes.items()}
+        for shadow, outcomes in sums_by_outcome(window, family).items()
+    }
 
 
 def live_shadows(look: Look) -> dict[Labels, LiveShadow]:

@@ -1,11 +1,11 @@
 """Trials: the experiments that the catalog has, and how each of their arms fares."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from gateway.operations.figures import percentile, sums_by
+from gateway.operations.figures import percentile, sums_by, sums_by_outcome
 from gateway.operations.look import Look
 from gateway.operations.states import LiveExperiment, LiveModel
 from gateway.telemetry.families import SCORES, TRIALS
@@ -100,10 +100,10 @@ class Contest:
 
 def contests_in(look: Look) -> list[Contest]:
     """Returns the experiments of the catalog, those that run first."""
-    durations: dict[Labels, Numbers] = {}
+    durations: dict[Labels, dict[str, Numbers]] = {}
     scores: dict[Labels, Numbers] = {}
     if look.window is not None:
-        durations = sums_by(look.window, TRIALS, lambda labels: labels)
+        durations = sums_by_outcome(look.window, TRIALS)
         scores = sums_by(look.window, SCORES, lambda labels: labels)
     models = look.catalog.models if look.catalog else ()
     seconds = look.window.seconds if look.window else 0.0
@@ -115,20 +115,25 @@ def contests_in(look: Look) -> list[Contest]:
     return sorted(found, key=lambda contest: (not contest.experiment.running, contest.model, contest.experiment.name))
 
 
+def champion_first(names: Iterable[str]) -> list[str]:
+    """Returns names of arms in the order in which they are shown."""
+    return sorted(names, key=lambda name: (name != CHAMPION, name))
+
+
 def contest_of(
     model: LiveModel,
     experiment: LiveExperiment,
-    durations: dict[Labels, Numbers],
+    durations: dict[Labels, dict[str, Numbers]],
     scores: dict[Labels, Numbers],
     seconds: float,
 ) -> Contest:
     """Puts the arms of an experiment side by side; what is counted for earlier versions of an arm is left out."""
     versions = {arm.name: arm.version for arm in model.arms}
     trials = []
-    for name in sorted(experiment.shares, key=lambda name: (name != CHAMPION, name)):
+    for name in champion_first(experiment.shares):
         version = versions.get(name)
         labels = (model.name, experiment.name, name, str(version))
-        outcomes = {key[-1]: numbers[1:] for key, numbers in durations.items() if key[:-1] == labels}
+        outcomes = {outcome: numbers[1:] for outcome, numbers in durations.get(labels, {}).items()}
         planned, halted = experiment.shares[name] / BASIS_POINTS, experiment.halts.get(name, "")
         counted = scores.get(labels, np.zeros(SCORES.cells))
         trials.append(Trial(name, version, planned, halted, seconds, outcomes, counted))

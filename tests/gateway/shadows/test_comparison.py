@@ -18,7 +18,18 @@ from gateway.shadows.comparison import ITEMS_AT_ONCE, Comparison, Pair, compare
 from gateway.tensors import element
 from gateway.types import Arm, Model, ModelVersion, Tensors, TensorSpec, Terms
 from tests.gateway.contract_source import REQUIRED, SCORE, compile_contract, fed
-from tests.gateway.feature_contract import BATCH, CUSTOMER, CUSTOMER_ONLY, NUMBERS, SINGLE, TEXT, TREND, features, view
+from tests.gateway.feature_contract import (
+    BATCH,
+    CUSTOMER,
+    CUSTOMER_ONLY,
+    NUMBERS,
+    SINGLE,
+    TEXT,
+    TREND,
+    features,
+    lead,
+    view,
+)
 from tests.gateway.models import version
 
 Y = (TensorSpec("y", "FP32", (2,)),)
@@ -32,22 +43,7 @@ ANN = features(LEADS, 7, 4000.0, "gold", 0.75, None, event_time_ms=5)
 
 def source(fields: str, response: str) -> str:
     """Returns a service that scores leads, one or many."""
-    return f"""
-{ENUM}
-service LeadService {{
-  rpc ScoreLead(ScoreLeadRequest) returns (ScoreLeadResponse) {{
-    option (erpml.annotations.v1.serving) = {{ model: "team9_test" }};
-  }}
-  rpc BatchScoreLead(BatchScoreLeadRequest) returns (BatchScoreLeadResponse) {{
-    option (erpml.annotations.v1.serving) = {{ batch_of: "ScoreLead" }};
-  }}
-}}
-message ScoreLeadRequest {{ {fields} }}
-message ScoreLeadResponse {{ {response} erpml.types.v1.PredictionInfo info = 15; }}
-message BatchScoreLeadRequest {{ repeated ScoreLeadRequest items = 1; }}
-message BatchScoreLeadResponse {{ repeated Result results = 1; }}
-message Result {{ oneof result {{ ScoreLeadResponse response = 1; google.rpc.Status error = 2; }} }}
-"""
+    return ENUM + lead(fields, response)
 
 
 X = f"optional float x = 1 [{REQUIRED}, {fed('x', 'minimum: 0')}];"
