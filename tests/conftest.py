@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.sharing import copy_without_artifacts, made_once
@@ -82,6 +83,13 @@ def _telemetry_is_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAPURA_TELEMETRY", str(tmp_path_factory.mktemp("telemetry")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _logs_are_as_before() -> Iterator[None]:
+    """Lets no test leave another level of the log to those after it, as commands that run in this process would."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """LogSettings of the embedded backend: lines of a level that is switched off are really dropped."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,12 +8,6 @@ from tritonclient.grpc import service_pb2
 
 from gateway.backends.log_settings import set_logs
 from gateway.logs import configure_logs
-
-
-@pytest.fixture(autouse=True)
-def _fresh_log() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
 
 
 async def change(**settings: Any) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import grpc
 import pytest
-import structlog
 
 from gateway.calls import Call
 from gateway.edge.grpcio import GrpcioListener
@@ -32,7 +31,6 @@ async def test_a_fault_is_logged_without_the_call_that_met_it(
         with pytest.raises(grpc.aio.AioRpcError, match="incident") as refused:
             await method(b"data of a customer", metadata=(("x-api-key", "a-secret-key"),))
     await listener.stop(0)
-    structlog.reset_defaults()
     logged = capsys.readouterr().err
     assert refused.value.code() is grpc.StatusCode.INTERNAL
     assert "a defect" not in str(refused.value.details())

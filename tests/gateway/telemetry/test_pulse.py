@@ -105,19 +105,15 @@ async def test_a_part_that_fails_is_logged_and_the_others_are_told_again(sheet: 
 
 
 def test_the_level_of_the_log_follows_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    configuration = structlog.get_config()
-    try:
-        configure_logs("warning")
-        levels, log = Levels(tmp_path), structlog.get_logger("a part")
-        log.info("too quiet")
-        (tmp_path / FILE).write_text("debug\n")
-        levels.look()
-        log.debug("heard")
-        (tmp_path / FILE).write_text("loud")
-        levels.look()
-        assert levels.live == level_of() == "debug"
-    finally:
-        structlog.configure(**configuration)
+    configure_logs("warning")
+    levels, log = Levels(tmp_path), structlog.get_logger("a part")
+    log.info("too quiet")
+    (tmp_path / FILE).write_text("debug\n")
+    levels.look()
+    log.debug("heard")
+    (tmp_path / FILE).write_text("loud")
+    levels.look()
+    assert levels.live == level_of() == "debug"
     written = capsys.readouterr().err
     assert "too quiet" not in written
     assert [word in written for word in ("log level changed", "heard", "no such log level")] == [True] * 3
