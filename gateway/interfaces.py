@@ -471,10 +471,13 @@ class Decision:
     Attributes:
         compile: Takes a policy to the function; raises KeyError or ValueError when the policy does not fit.
         fills: Names of the response fields that every call of the function returns.
+        rows: Of a method whose calls have many rows: takes a policy to what makes the rows of a request that names
+            none, once its stored values are known; raises as `compile` does. None where requests have to name them.
     """
 
     compile: Callable[[Policy], Decide]
     fills: tuple[str, ...]
+    rows: Callable[[Policy], Callable[[Any], Sequence[Any]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

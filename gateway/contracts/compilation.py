@@ -9,6 +9,7 @@ from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.contracts.entities import entity_fields
 from gateway.contracts.entity_batches import EntityBatchMethod
 from gateway.contracts.entity_methods import EntityMethod, bind_entities
+from gateway.contracts.row_methods import bind_rows
 from gateway.errors import ContractError
 from gateway.feature_views import FeatureView
 from gateway.interfaces import Decision
@@ -104,6 +105,8 @@ class Compiler:
         item = item_of(method, self.known)
         if item is method:
             raise ContractError(f"{method.full_name}: there is no method {method.serving.batch_of}")
+        if item.serving.rows:
+            raise ContractError(f"{method.full_name}: {item.name} has `rows`, and is a batch itself")
         single = self._compile_single(item)
         batch = bind_batch(method, single, item.response, self.models[single.model], self.status_of)
         return EntityBatchMethod.of(batch) if isinstance(single, EntityMethod) else batch
@@ -114,6 +117,8 @@ class Compiler:
         if name not in self.models:
             raise ContractError(f"model '{name}' is not live; publish it with `gapura publish`", model=name)
         model, decision = self.models[name], self.decisions.get(method.full_name)
+        if method.serving.rows:
+            return bind_rows(method, model, decision, self.views)
         if entity_fields(method):
             return bind_entities(method, model, decision, self.views)
         return bind(method, model, decision)

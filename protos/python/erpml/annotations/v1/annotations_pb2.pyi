@@ -34,6 +34,7 @@ class Serving(_message.Message):
     UNIT_FIELD_NUMBER: _builtins.int
     BATCH_OF_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Registered name of the model, as in `team3_credit_scoring`.
     Exactly one of `model` and `batch_of` is set.
@@ -49,6 +50,12 @@ class Serving(_message.Message):
     request; the response has one repeated field whose message offers that
     method's response or a `google.rpc.Status`.
     """
+    rows: _builtins.str
+    """Repeated request field of messages, each of which is a row: the model
+    answers all of them in one batch. Fields of these messages feed the columns
+    of their row; fields of the request feed those columns of every row that
+    the messages do not. Default: the request is the one row.
+    """
     @_builtins.property
     def policy(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyDefault]:
         """Defaults of the policy that the method's bands and decision function read.
@@ -62,10 +69,11 @@ class Serving(_message.Message):
         unit: _builtins.str = ...,
         batch_of: _builtins.str = ...,
         policy: _abc.Iterable[Global___PolicyDefault] | None = ...,
+        rows: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_of", b"batch_of", "model", b"model", "policy", b"policy", "unit", b"unit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_of", b"batch_of", "model", b"model", "policy", b"policy", "rows", b"rows", "unit", b"unit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -138,7 +146,11 @@ Global___Input: _TypeAlias = Input  # noqa: Y015
 
 @_typing.final
 class Output(_message.Message):
-    """Reads one element of one row of a model output."""
+    """Reads one element of one row of a model output.
+
+    A whole number may fill a field of an enum type, which has to know it; a text
+    fills a string.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -197,6 +209,83 @@ class Band(_message.Message):
 Global___Band: _TypeAlias = Band  # noqa: Y015
 
 @_typing.final
+class Items(_message.Message):
+    """Makes a message of each row of the call, or of each entry of one output row.
+
+    Fields of the message read outputs as fields of the response do. Where
+    `tensor` is set, `element` counts within an entry: along the first dimension
+    of a row of the output. Fields may be bands of other fields of the message.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENSOR_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_FIELD_NUMBER: _builtins.int
+    tensor: _builtins.str
+    """Name of an output with an entry for each message. Default: each message is
+    made of one row of the call; the method has `rows` then.
+    """
+    order_by: _builtins.str
+    """Field of the message by which the messages are ordered, the largest first.
+    Default: the order of rows or entries.
+    """
+    most: _builtins.int
+    """Most messages. Default: all of them."""
+    most_field: _builtins.str
+    """Request field, a whole number, that says how many messages are wanted, up
+    to `most` or all of them; where it is absent or 0, it is `most` or all.
+    """
+    def __init__(
+        self,
+        *,
+        tensor: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+        most: _builtins.int = ...,
+        most_field: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["most", b"most", "most_field", b"most_field", "order_by", b"order_by", "tensor", b"tensor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Items: _TypeAlias = Items  # noqa: Y015
+
+@_typing.final
+class Item(_message.Message):
+    """Fills a field of an item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    position: _builtins.bool
+    """The position of the row or entry, from 1."""
+    name: _builtins.bool
+    """The name of the entry: that of the column of the output."""
+    field: _builtins.str
+    """A field of the message that is the row."""
+    def __init__(
+        self,
+        *,
+        position: _builtins.bool = ...,
+        name: _builtins.bool = ...,
+        field: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "name", b"name", "position", b"position", "source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "name", b"name", "position", b"position", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["position", "name", "field"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
+
+Global___Item: _TypeAlias = Item  # noqa: Y015
+
+@_typing.final
 class Entity(_message.Message):
     """Looks up the stored features of an entity.
 
@@ -235,6 +324,8 @@ INPUT_FIELD_NUMBER: _builtins.int
 OUTPUT_FIELD_NUMBER: _builtins.int
 BAND_FIELD_NUMBER: _builtins.int
 ENTITY_FIELD_NUMBER: _builtins.int
+ITEMS_FIELD_NUMBER: _builtins.int
+ITEM_FIELD_NUMBER: _builtins.int
 serving: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Serving]
 """Names the model that answers the method."""
 input: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Input]
@@ -245,3 +336,7 @@ band: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Gl
 """On a response field of an enum type: the score bands that choose its value."""
 entity: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Entity]
 """On a request field: the id of an entity whose stored features are looked up."""
+items: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Items]
+"""On a repeated response field of messages: what its messages are made of."""
+item: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Item]
+"""On a field of a message of such items: what fills it, where no output does."""
