@@ -8,9 +8,10 @@ from typing import Any
 
 from converters.drawing import draw_rows
 from converters.errors import ConversionError
-from converters.flavors import find_converter
+from converters.flavors import find_converter, find_explainer
 from converters.foreign import ask_requests, describe_requests
 from converters.golden import Golden, pick_golden
+from converters.graph import CONTRIBUTIONS
 from converters.layout import arrange, count_rows, derive_spec, join, take
 from converters.lengths import require_lengths
 from converters.normalisation import BATCHES, normalise
@@ -18,7 +19,7 @@ from converters.parity import compare
 from converters.quiet import quietly
 from converters.report import ParityError, ParityReport
 from converters.session import open_session, run
-from converters.signature import MAX_BATCH_SIZE, Feeds, InputSpec, Signature
+from converters.signature import MAX_BATCH_SIZE, MOST_ROWS, Feeds, InputSpec, Signature
 from converters.sources import Source, open_source
 from converters.trial import try_native
 
@@ -74,7 +75,12 @@ class Conversion:
 
 
 def convert(
-    model: Any, signature: InputSpec | None = None, sample: Any = None, *, flavor: str | None = None
+    model: Any,
+    signature: InputSpec | None = None,
+    sample: Any = None,
+    *,
+    flavor: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Conversion:
     """Converts a model to ONNX and proves the result.
 
@@ -87,20 +93,25 @@ def convert(
             are too few.
         flavor: Library that the model was trained with, by its MLflow name; otherwise what was logged, or the library
             of its class.
+        metadata: What its owner says of it beside, otherwise what was logged: `max_batch_size`, the most rows that a
+            call may have, instead of 1,024.
 
     Raises:
         ParityError: The graph answers otherwise than the model.
         ConversionError: The model cannot be converted; the message says what to change.
     """
     with quietly():
-        return _convert(open_source(model, signature, sample, flavor))
+        return _convert(open_source(model, signature, sample, flavor, metadata))
 
 
 def _convert(source: Source) -> Conversion:
+    most_rows = _most_rows(source.metadata) if source.batched else 0
     spec = source.signature or _derive(source.sample)
     real = None if source.sample is None else _arrange(source.sample, spec)
     rows = _enough(spec, real)
     graph = find_converter(source.flavor)(source.model, spec, rows)
+    if _asks_for_contributions(source.metadata):
+        graph = find_explainer(source.flavor)(graph, source.model, spec)
     trial = try_native(graph.native, spec, real)
     model, served = normalise(graph, spec, rows) if source.batched else describe_requests(graph, spec)
     content = model.SerializeToString(deterministic=True)
@@ -112,7 +123,21 @@ def _convert(source: Source) -> Conversion:
     if source.batched:
         require_lengths(answer, graph.native, spec, graph.tolerance)
     golden = pick_golden(trial, answer, graph.tolerance, batched=source.batched)
-    return Conversion(content, served, MAX_BATCH_SIZE if source.batched else 0, report, golden)
+    return Conversion(content, served, most_rows, report, golden)
+
+
+def _most_rows(metadata: Mapping[str, Any]) -> int:
+    most = metadata.get("max_batch_size", MAX_BATCH_SIZE)
+    if not isinstance(most, int) or not 1 <= most <= MOST_ROWS:
+        raise ConversionError(f"max_batch_size in the metadata must be a number from 1 to {MOST_ROWS}, got {most!r}")
+    return most
+
+
+def _asks_for_contributions(metadata: Mapping[str, Any]) -> bool:
+    asked = metadata.get(CONTRIBUTIONS, False)
+    if not isinstance(asked, bool):
+        raise ConversionError(f"{CONTRIBUTIONS} in the metadata must be true or false, got {asked!r}")
+    return asked
 
 
 def _derive(sample: Any) -> InputSpec:

@@ -30,12 +30,14 @@ class Loaded:
         flavor: Library that it belongs to, by its MLflow name.
         signature: What it takes; None where the model itself says so, as an ONNX graph does.
         digest: SHA-256 over all files and their names.
+        metadata: What its owner says of it beside, as `log_model(metadata=…)` takes it.
     """
 
     model: Any
     flavor: str
     signature: InputSpec | None
     digest: str
+    metadata: Mapping[str, Any]
 
 
 def load(folder: Path) -> Loaded:
@@ -50,7 +52,7 @@ def load(folder: Path) -> Loaded:
     require_flavor(flavor)
     schema = described.signature.inputs if described.signature else None
     signature = None if flavor == "onnx" else read_schema(schema)
-    return Loaded(_load(folder, flavor), flavor, signature, digest_of(folder))
+    return Loaded(_load(folder, flavor), flavor, signature, digest_of(folder), described.metadata or {})
 
 
 def describe(folder: Path) -> "Model":

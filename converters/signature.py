@@ -13,6 +13,7 @@ Feeds: TypeAlias = Mapping[str, NDArray[Any]]
 """Arrays by tensor name; the first dimension is the batch, where there is one. Texts are objects."""
 
 MAX_BATCH_SIZE = 1024
+MOST_ROWS = 65_536  # that a model may ask for
 MATRIX = "input"
 
 NUMPY_TYPES: dict[str, np.dtype[Any]] = {

@@ -26,6 +26,7 @@ class Source:
         flavor: Its flavor.
         signature: What it takes, where that is known.
         sample: Real rows, where there are some.
+        metadata: What its owner says of it beside.
         batched: Whether the first dimension of its tensors is the batch; else a row is a whole request.
     """
 
@@ -33,36 +34,40 @@ class Source:
     flavor: str
     signature: InputSpec | None
     sample: Any
+    metadata: Mapping[str, Any]
     batched: bool = True
 
 
-def open_source(model: Any, signature: InputSpec | None, sample: Any, flavor: str | None) -> Source:
-    """Returns a model with its flavor, signature and sample; what is given wins over what was logged.
+def open_source(
+    model: Any, signature: InputSpec | None, sample: Any, flavor: str | None, metadata: Mapping[str, Any] | None
+) -> Source:
+    """Returns a model with its flavor, signature, sample and metadata; what is given wins over what was logged.
 
     Raises:
         ConversionError: The model cannot be found, loaded or served.
     """
     if not isinstance(model, str | Path):
-        return _of(model, flavor or flavor_of(model), signature, sample)
+        return _of(model, flavor or flavor_of(model), signature, sample, metadata or {})
     path = Path(model)
     if path.suffix == _GRAPH_FILE and path.is_file():
-        return _of(path, "onnx", signature, sample)
+        return _of(path, "onnx", signature, sample, metadata or {})
     with _folder_of(str(model)) as name:
         folder = Path(name)
         loaded = load(folder)
         found = sample if sample is not None else _sample_of(folder)
-        return _of(loaded.model, flavor or loaded.flavor, signature or loaded.signature, found)
+        said = loaded.metadata if metadata is None else metadata
+        return _of(loaded.model, flavor or loaded.flavor, signature or loaded.signature, found, said)
 
 
-def _of(model: Any, flavor: str, signature: InputSpec | None, sample: Any) -> Source:
+def _of(model: Any, flavor: str, signature: InputSpec | None, sample: Any, metadata: Mapping[str, Any]) -> Source:
     """An ONNX graph itself says what it takes."""
     require_flavor(flavor)
     if flavor != "onnx":
-        return Source(model, flavor, signature, sample)
+        return Source(model, flavor, signature, sample, metadata)
     from converters.from_onnx import take_over  # noqa: PLC0415 - other flavors need none of it
 
     graph, spec, batched = take_over(model)
-    return Source(graph, flavor, spec, _stack(sample, spec) if not batched else sample, batched)
+    return Source(graph, flavor, spec, _stack(sample, spec) if not batched else sample, metadata, batched)
 
 
 def _stack(sample: Any, spec: InputSpec) -> Any:

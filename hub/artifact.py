@@ -39,7 +39,7 @@ class Downloaded:
         with without_warnings():
             sample = read_sample(self.sample) if self.sample else example_in(self.folder)
             loaded = load(self.folder)
-        return convert(loaded.model, loaded.signature, sample, flavor=loaded.flavor)
+        return convert(loaded.model, loaded.signature, sample, flavor=loaded.flavor, metadata=loaded.metadata)
 
 
 @contextmanager
