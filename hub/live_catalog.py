@@ -8,6 +8,7 @@ from erpml.catalog.v1 import catalog_pb2
 from hub.catalog import read_catalog, write_catalog
 from hub.catalog_store import publish_to_redis
 from hub.errors import HubError
+from hub.settings import HubSettings
 
 # Says one file from the next, without reading it.
 _Fingerprint = tuple[int, int, int]
@@ -75,3 +76,9 @@ def _fingerprint(path: Path) -> _Fingerprint | None:
     except FileNotFoundError:
         return None
     return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def open_catalog(settings: HubSettings) -> LiveCatalog:
+    """Returns the catalog where settings say that it is."""
+    secret = settings.redis_url
+    return LiveCatalog(settings.catalog, secret.get_secret_value() if secret else None, settings.catalog_key)

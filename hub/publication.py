@@ -8,7 +8,7 @@ from hub.conversions import ConversionCache, Workshop
 from hub.experiments.verdicts import Source, VerdictFolder, VerdictHash
 from hub.features.declared import declared_views
 from hub.freeze import read_windows
-from hub.live_catalog import LiveCatalog
+from hub.live_catalog import LiveCatalog, open_catalog
 from hub.nodes.fleet import open_fleet
 from hub.publishing.outcome import Outcome, Result
 from hub.publishing.preparation import Preparation
@@ -95,12 +95,6 @@ def publish_model(
     with open_publisher(settings, registry=registry, catalog=catalog, lock_seconds=lock_seconds) as publisher:
         publisher.publish(outcomes.append, wait=False, only=name)
     return outcomes
-
-
-def open_catalog(settings: HubSettings) -> LiveCatalog:
-    """Returns the catalog where settings say that it is."""
-    secret = settings.redis_url
-    return LiveCatalog(settings.catalog, secret.get_secret_value() if secret else None, settings.catalog_key)
 
 
 def _verdict_sources(settings: HubSettings) -> list[Source]:

@@ -17,13 +17,16 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from erpml.catalog.v1 import catalog_pb2
 
-from converters import Conversion
 from hub.durability import discard, move, write_file, write_folder
 from hub.errors import BusyError
 from hub.triton_config import LABELS, compose_files
+
+if TYPE_CHECKING:
+    from converters import Conversion
 
 _GRAPH = "model.onnx"
 _PROOF = "parity.json"
@@ -69,15 +72,17 @@ class Repository:
         except OSError:
             return False
 
-    def read(self, name: str, number: int) -> Conversion:
+    def read(self, name: str, number: int) -> "Conversion":
         """Returns the conversion that lies there.
 
         Raises:
             ConversionError: It cannot be read.
         """
+        from converters import Conversion  # noqa: PLC0415 - takes a second, which most commands need not wait for
+
         return Conversion.from_files({path.name: path.read_bytes() for path in self._version(name, number).iterdir()})
 
-    def install(self, described: catalog_pb2.Model, number: int, conversion: Conversion) -> None:
+    def install(self, described: catalog_pb2.Model, number: int, conversion: "Conversion") -> None:
         """Puts a version beside those that lie there.
 
         Args:

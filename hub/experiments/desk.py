@@ -14,7 +14,8 @@ from hub.experiments.groups import alone, find_room, taken_ranges
 from hub.experiments.words import describe_weights
 from hub.freeze import require_thawed
 from hub.identity import current_user
-from hub.publication import open_catalog, publish_model, tell
+from hub.live_catalog import open_catalog
+from hub.publication import publish_model, tell
 from hub.publishing.outcome import Outcome, Result
 from hub.registry import ModelRegistry
 from hub.registry.moves import Author

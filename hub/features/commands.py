@@ -140,7 +140,7 @@ def status(views: tuple[str, ...], *, as_json: bool) -> None:
     from hub.features import terminal
     from hub.features.connection import connect, features_url
     from hub.features.status import survey
-    from hub.publication import open_catalog
+    from hub.live_catalog import open_catalog
     from hub.settings import read_settings
 
     settings, fault, client = read_settings(), "", None

@@ -14,7 +14,7 @@ from hub.features.kept import KeptPushes
 from hub.features.reading import files, read_source, table_of
 from hub.features.store import Store
 from hub.features.training_sets import Wanted
-from hub.publication import open_catalog
+from hub.live_catalog import open_catalog
 from hub.repository import Repository
 from hub.settings import HubSettings
 

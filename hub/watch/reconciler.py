@@ -11,8 +11,8 @@ from datetime import datetime
 from hub.conversions import Workshop
 from hub.durability import explain
 from hub.errors import HubError
-from hub.live_catalog import LiveCatalog
-from hub.publication import open_catalog, open_publisher, tell
+from hub.live_catalog import LiveCatalog, open_catalog
+from hub.publication import open_publisher, tell
 from hub.publishing.outcome import Outcome
 from hub.publishing.progress import Progress
 from hub.publishing.refusals import Refusals
