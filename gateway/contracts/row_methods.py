@@ -104,7 +104,7 @@ class RowsMethod(EntityMethod):
             InvalidRequest: The bytes are not such a message.
         """
         request = parse_message(self.request, message)
-        return AskedRows(request, self.read_rows(request))
+        return AskedRows(request, list(self.read_rows(request)))
 
     def lookups(self, request: AskedRows, arm: Arm) -> Sequence[Lookup | None]:  # type: ignore[override] # what `parse` returns
         """Names the entities of the request, then those of each row, where their features are needed.

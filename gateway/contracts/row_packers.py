@@ -1,7 +1,6 @@
 """Packs the rows of a call: each by itself, or, where stored features say all of a row, once for all calls."""
 
 from collections.abc import Sequence
-from itertools import repeat
 from operator import attrgetter
 from typing import Any, Protocol
 
@@ -91,17 +90,16 @@ class KeptRows:
 
     def pack(self, rows: Sequence[Any], features: Sequence[Features]) -> list[StoredRow]:
         """Packs rows; errors are those of `RowPacker`."""
-        kept, packed = self._kept, list[StoredRow]()
-        found_all = features or repeat(NO_FEATURES, len(rows))
-        for position, (entity, found) in enumerate(zip(map(self._id, rows), found_all, strict=True)):
-            known = kept.get(entity)
-            if known is None or known[0] is not found:
-                known = self._keep(entity, found, self._each.pack_one(position, rows[position], (found,)))
-            packed.append(known[1])
-        return packed
+        features = features or (NO_FEATURES,) * len(rows)
+        found = list(map(self._kept.get, map(self._id, rows)))
+        for position, (kept, each) in enumerate(zip(found, features, strict=True)):
+            if kept is None or kept[0] is not each:
+                found[position] = self._keep(position, rows[position], each)
+        return [kept[1] for kept in found if kept is not None]
 
-    def _keep(self, entity: str, features: Features, row: StoredRow) -> tuple[Features, StoredRow]:
+    def _keep(self, position: int, row: Any, features: Features) -> tuple[Features, StoredRow]:
+        """Packs the row at a position, and keeps it."""
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()
-        self._kept[entity] = known = (features, row)
-        return known
+        self._kept[self._id(row)] = kept = (features, self._each.pack_one(position, row, (features,)))
+        return kept
