@@ -18,6 +18,20 @@ class ContractGroup(click.Group):
         """Returns a command by its name, None where there is none."""
         return self._commands(ctx).get(cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the command that arguments begin with: of a service, or of a method that stands behind its service."""
+        from gateway.commands.contract_commands import method_command
+
+        service, slash, method = args[0].partition("/")
+        names, rest = ((service, method), args[1:]) if slash else (tuple(args[:2]), args[2:])
+        if len(names) == 2:  # noqa: PLR2004 - a service and a method
+            command = method_command(ctx.params.get("contracts"), *names)
+            if command is not None:
+                return command.name, command, rest
+        return super().resolve_command(ctx, args)
+
     def _commands(self, ctx: click.Context) -> dict[str, click.Command]:
         from gateway.commands.contract_commands import contract_commands
 
@@ -29,7 +43,8 @@ class ContractGroup(click.Group):
 
 call = ContractGroup(
     "call",
-    help="Call a method of a running gateway. The commands are read from the contracts.",
+    help="Call a method of a running gateway. The commands are read from the contracts; a method may also be named "
+    "with its service, as in `gapura call CreditService ScoreCredit`.",
     params=[
         click.Option(
             ["--contracts"],

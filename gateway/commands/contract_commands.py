@@ -25,6 +25,26 @@ def contract_commands(extra: Path | None) -> dict[str, click.Command]:
     return {name: _command(name, service) for name, service in zip(names, known, strict=True)}
 
 
+def method_command(extra: Path | None, service: str, method: str) -> click.Command | None:
+    """Returns the command of a method that is named with its service; None where there is none.
+
+    Args:
+        extra: An additional descriptor set.
+        service: `CreditService`, with its package or without, or the name of its command.
+        method: `ScoreCredit` or `score-credit`.
+
+    Raises:
+        click.BadParameter: As above.
+    """
+    for known in _services(extra):
+        full = known.full_name
+        if service in {full, full.rpartition(".")[2], _short_name(known), _team_name(known)}:
+            for each in known.methods:
+                if method in {each.name, _kebab(each.name)}:
+                    return command_for(each, f"{service} {method}", _help(known.comment, each.comment))
+    return None
+
+
 def _services(extra: Path | None) -> tuple[Service, ...]:
     try:
         return read_services(None if extra is None else extra.read_bytes())

@@ -7,7 +7,7 @@ A column of a view feeds the model's column of its name, behind the prefix of th
 - NaN counts as a null: a caller may not send it either.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any
@@ -16,6 +16,7 @@ from erpml.annotations.v1 import annotations_pb2
 from gapura_features.keys import MOST_ENTITY_BYTES
 from gapura_features.schema import FLOATS as FLOAT_FEATURES
 from gapura_features.schema import FeatureType
+from google.api import field_behavior_pb2
 from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.contracts.cells import Cell, describe_range
@@ -40,16 +41,22 @@ class Entity:
         view: The view that has the features.
         fields: Request fields that feed the same columns.
         alone: Whether they feed a column that no request field feeds: they are always wanted then.
+        optional: Whether a request may name no entity: the defaults of the view stand for its features then.
     """
 
     field: str
     view: FeatureView
     fields: tuple[str, ...]
     alone: bool
+    optional: bool
 
     def is_wanted(self, request: Any) -> bool:
         """Says whether the request leaves a value to the stored features."""
         return self.alone or not all(map(request.HasField, self.fields))
+
+    def is_left_out(self, request: Any) -> bool:
+        """Says whether a request names no entity, and need not."""
+        return self.optional and not getattr(request, self.field)
 
     def need(self, request: Any) -> str:
         """Returns what the id of a request needs whose features are wanted and were not looked up."""
@@ -115,7 +122,11 @@ def read_entities(method: AnnotatedMethod, plan: RowPlan, views: Sequence[Featur
         views: The view of each entity field.
     """
     return tuple(
-        make_entity(field, view, [cell.column.field for cell in plan.cells() if is_of(cell, index)])
+        make_entity(
+            method.request.DESCRIPTOR.fields_by_name[field],
+            view,
+            [cell.column.field for cell in plan.cells() if is_of(cell, index)],
+        )
         for index, ((field, _), view) in enumerate(zip(entity_fields(method), views, strict=True))
     )
 
@@ -125,10 +136,11 @@ def is_of(cell: Cell, entity: int) -> bool:
     return cell.column.stored is not None and cell.column.stored.entity == entity
 
 
-def make_entity(field: str, view: FeatureView, fields: Iterable[str]) -> Entity:
+def make_entity(field: FieldDescriptor, view: FeatureView, fields: Sequence[str]) -> Entity:
     """Makes an entity of the request fields of its columns; empty ones stand for columns that no field feeds."""
-    fields = list(fields)
-    return Entity(field, view, tuple(filter(None, fields)), alone="" in fields)
+    behavior = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    optional = field_behavior_pb2.OPTIONAL in behavior
+    return Entity(field.name, view, tuple(filter(None, fields)), alone="" in fields, optional=optional)
 
 
 def check_stored(method: AnnotatedMethod, signature: Signature, plan: RowPlan) -> None:

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
+from math import isnan
 from typing import Any, NoReturn
 
-import numpy as np
 from erpml.annotations.v1 import annotations_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from numpy.typing import NDArray
 
 from gateway.contracts.columns import INTEGER_FIELDS, misfit
 from gateway.contracts.descriptors import AnnotatedMethod
+from gateway.contracts.rows import STRUCT_CODES
 from gateway.contracts.steps import Place, Step, annotations, band_steps, element_steps, find_output
 from gateway.errors import InvalidFields
-from gateway.tensors import BYTES, NUMPY_TYPES
+from gateway.tensors import BYTES
 from gateway.types import Policy, Tensors, TensorSpec
 
 
@@ -23,24 +24,25 @@ class Order:
 
     Attributes:
         output: Position of their output among those that are read.
-        dtype: Type of its elements.
+        code: Of the type of its elements, for `struct`.
         first: The first of the values in a row of it.
         step: Elements from one value to the next.
         elements: Elements of a row of the output where the values are entries of one row; 0 where they are of many.
     """
 
     output: int
-    dtype: str
+    code: str
     first: int
     step: int
     elements: int
 
-    def values(self, outputs: Tensors, row: int) -> NDArray[np.float64]:
-        """Returns the values, shape [messages]."""
-        found = np.frombuffer(outputs.data[self.output], self.dtype)
+    def values(self, outputs: Tensors, row: int) -> list[float]:
+        """Returns the value of each row or entry."""
+        found = memoryview(outputs.data[self.output]).cast("B").cast(self.code)  # type: ignore[call-overload] # a code that it knows
         if self.elements:
             found = found[row * self.elements : (row + 1) * self.elements]
-        return found[self.first :: self.step].astype(np.float64)
+        values: list[float] = found[self.first :: self.step].tolist()
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,9 @@ class Pick:
         if self.order is None:
             return range(wanted)
         values = self.order.values(outputs, row)
-        if np.isnan(values).any():
+        if any(map(isnan, values)):
             self.refuse_nan()
-        picked: list[int] = np.argsort(-values, kind="stable")[:wanted].tolist()
-        return picked
+        return nlargest(wanted, range(count), key=values.__getitem__)
 
     def _wanted(self, request: Any, most: int) -> int:
         wanted: int = getattr(request, self.asked) if self.asked else 0
@@ -242,4 +243,4 @@ def find_order(
     spec = bound[position]
     step = place.elements(spec)
     elements = step * spec.dims[0] if place.entry else 0
-    return Order(position, NUMPY_TYPES[spec.datatype], output.element, step, elements)
+    return Order(position, STRUCT_CODES[spec.datatype], output.element, step, elements)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from math import nan
 from typing import Any
 
@@ -13,7 +14,7 @@ from gateway.contracts.entities import Entity
 from gateway.contracts.rows import RowPlan, required_needs
 from gateway.contracts.stored_rows import StoredRow, oldest
 from gateway.errors import InvalidFields
-from gateway.feature_views import NO_FEATURES, Features, FeatureStatus
+from gateway.feature_views import NO_FEATURES, Features, FeatureStatus, FeatureView
 
 DEFAULT, NOT_USED = FeatureStatus.DEFAULT, FeatureStatus.NOT_USED
 
@@ -37,7 +38,10 @@ class Settlement:
             InvalidFields: Fields are missing, not finite or out of range.
             GatewayError: What refuses the features.
         """
-        features = features or (NO_FEATURES,) * len(self.entities)
+        features = [
+            left_out(entity.view) if entity.is_left_out(request) else each
+            for entity, each in zip(self.entities, features or repeat(NO_FEATURES), strict=False)
+        ]
         for each in features:
             if each.refusal is not None:
                 raise each.refusal.with_traceback(None)  # several calls may have it
@@ -65,11 +69,17 @@ class Settlement:
 
     def _needs(self, request: Any, features: Sequence[Features]) -> Iterator[tuple[str, str]]:
         for entity, each in zip(self.entities, features, strict=True):
-            if each.status is NOT_USED and entity.is_wanted(request):
+            if each is NO_FEATURES and entity.is_wanted(request):
                 yield entity.field, entity.need(request)
         for cell in self.plan.cells():
             if cell.column.field:
                 yield cell.column.field, cell.violation(request)
+
+
+def left_out(view: FeatureView) -> Features:
+    """Returns what stands for the features of an entity that a request need not name."""
+    blank = view.blank()
+    return Features(blank, blank, NOT_USED)
 
 
 def take(cell: Cell, request: Any, features: Sequence[Features]) -> tuple[Value, bool]:

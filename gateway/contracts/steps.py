@@ -87,7 +87,10 @@ def element_steps(method: AnnotatedMethod, bound: Sequence[TensorSpec], place: P
         position = find_output(method, bound, output.tensor)
         spec = bound[position]
         check_element(method, spec, place, name, output.element)
-        yield write_element(position, spec, place, name, output.element)
+        if output.largest:
+            yield write_largest(method, position, spec, place, name)
+        else:
+            yield write_element(position, spec, place, name, output.element)
 
 
 def find_output(method: AnnotatedMethod, bound: Sequence[TensorSpec], name: str) -> int:
@@ -132,6 +135,24 @@ def write_element(position: int, spec: TensorSpec, place: Place, name: str, elem
     refuse = ("if value != value: refuse_nan()",) if spec.datatype in FLOATS else ()
     lines = (f"(value, ) = {read}(outputs.data[{position}], {where})", *refuse, f"{place.target}.{name} = value")
     return Step(name, lines, {read: Struct(f"<{STRUCT_CODES[spec.datatype]}").unpack_from})
+
+
+def write_largest(method: AnnotatedMethod, position: int, spec: TensorSpec, place: Place, name: str) -> Step:
+    """Writes what reads the largest element.
+
+    Raises:
+        ContractError: The elements are texts.
+    """
+    if spec.datatype == BYTES:
+        raise misfit(method, f"'{name}' reads the largest element of '{spec.name}', whose elements are texts")
+    read, count = f"read_{place.prefix}{name}", place.elements(spec)
+    where = place.position(spec, 0, ELEMENT_BYTES[spec.datatype])
+    lines = (
+        f"values = {read}(outputs.data[{position}], {where})",
+        "if sum(values) != sum(values): refuse_nan()",  # as it is where one of them is NaN
+        f"{place.target}.{name} = max(values)",
+    )
+    return Step(name, lines, {read: Struct(f"<{count}{STRUCT_CODES[spec.datatype]}").unpack_from})
 
 
 @lru_cache(TENSORS_OF_TEXT)

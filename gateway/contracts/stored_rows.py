@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from math import inf, nan
 from typing import Any, NamedTuple
 
+from gapura_features.schema import Value
+
 from gateway.contracts.cells import Cell
 from gateway.contracts.entities import TEXT_FEATURES, Entity
 from gateway.contracts.rows import RowPlan, compile_reader, write_checks, write_packs, write_required
@@ -52,7 +54,8 @@ def compile_stored(plan: RowPlan, entities: Sequence[Entity], settle: PackStored
                 else: return settle(request, features)
             return make(StoredRow, ((p0(v1, ), ), q0, t0, ))
 
-    What was not looked up has a `blank` in its place, whose values fit nothing; `settle` does whatever is rare.
+    What was not looked up has a `blank` in its place, whose values fit nothing unless the entity may be left out;
+    `settle` does whatever is rare.
     """
     fields = [field.name for field in plan.required]
     fields += [cell.column.field for cell in plan.cells() if cell.column.stored is None]
@@ -60,13 +63,18 @@ def compile_stored(plan: RowPlan, entities: Sequence[Entity], settle: PackStored
     names |= {"make": tuple.__new__, "StoredRow": StoredRow}  # half of what calling the class costs
     names |= {"read": compile_reader(fields)} if fields else {}
     names |= {f"blank{index}": blank(entity) for index, entity in enumerate(entities)}
-    exec(write_source(plan, len(entities)), names)  # noqa: S102 - of names that a descriptor pool accepts: letters, digits and _
+    exec(write_source(plan, entities), names)  # noqa: S102 - of names that a descriptor pool accepts: letters, digits and _
     pack_row: PackStored = names["pack_row"]
     return pack_row
 
 
-def blank(entity: Entity) -> tuple[float | None, ...]:
-    """Returns what is taken for no feature, in the place of the features of an entity that was not looked up."""
+def blank(entity: Entity) -> tuple[Value, ...]:
+    """Returns what stands in the place of the features of an entity that was not looked up.
+
+    It is taken for no feature at all, but for the defaults where a request need not name the entity.
+    """
+    if entity.optional:
+        return entity.view.blank()
     return tuple(None if column.type in TEXT_FEATURES else inf for column in entity.view.schema.columns)
 
 
@@ -75,10 +83,13 @@ def oldest(*times_ms: int) -> int:
     return min(filter(None, times_ms), default=0)
 
 
-def write_source(plan: RowPlan, entities: int) -> str:
+def write_source(plan: RowPlan, entities: Sequence[Entity]) -> str:
     """Writes the packer that `compile_stored` shows."""
-    order, first = range(entities), len(plan.required)
+    order, first = range(len(entities)), len(plan.required)
     odd = " or ".join(f"n{each} is not s{each} or r{each} is not None" for each in order)
+    odd += "".join(
+        f" or (not n{index} and request.{each.field})" for index, each in enumerate(entities) if each.optional
+    )
     read = [f"v{index}" for index in range(first)]
     read += [f"v{index}" for index, cell in enumerate(plan.cells(), start=first) if cell.column.stored is None]
     lines = [
@@ -91,8 +102,8 @@ def write_source(plan: RowPlan, entities: int) -> str:
     ]
     for index, cell in enumerate(plan.cells(), start=first):
         lines += write_cell(cell, index)
-    status = f"max({', '.join(f'q{each}' for each in order)})" if entities > 1 else "q0"
-    time = f"oldest({', '.join(f't{each}' for each in order)})" if entities > 1 else "t0"
+    status = f"max({', '.join(f'q{each}' for each in order)})" if len(entities) > 1 else "q0"
+    time = f"oldest({', '.join(f't{each}' for each in order)})" if len(entities) > 1 else "t0"
     lines.append(f"return make(StoredRow, ({write_packs(first, plan.tensors)}, {status}, {time}, ))")
     return "def pack_row(request, features):\n    " + "\n    ".join(lines)
 

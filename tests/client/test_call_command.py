@@ -100,6 +100,16 @@ def test_whole_request_comes_as_json(server: CreditServer) -> None:
     assert server.requests[0].age_years == 45
 
 
+@pytest.mark.parametrize(
+    "named",
+    [["CreditService", "ScoreCredit"], ["credit", "score-credit"], ["erpml.finance.v1.CreditService/ScoreCredit"]],
+)
+def test_a_method_may_be_named_with_its_service(server: CreditServer, named: list[str]) -> None:
+    assert run(*named, "--json", json.dumps(APPLICANT), "--target", server.target).exit_code == 0
+    assert server.requests[0].age_years == 45
+    assert "Batch" in run(named[0].partition("/")[0], "BatchScoreCredit", "--help").output
+
+
 def test_json_comes_from_a_file_or_standard_input(server: CreditServer, empty_folder: Path) -> None:
     (empty_folder / "applicant.json").write_text('{"customerId": "C-2"}')
     assert run("credit", "--json", "@applicant.json", "--target", server.target).exit_code == 0

@@ -144,6 +144,20 @@ def test_a_method_may_take_all_of_its_columns_from_an_entity(tmp_path: Path) -> 
     assert refused.value.violations == (("shop_id", "is required"),)
 
 
+def test_an_entity_that_is_optional_may_be_left_out_for_the_defaults_of_its_view(tmp_path: Path) -> None:
+    optional = f"string shop_id = 5 [(google.api.field_behavior) = OPTIONAL, {entity('shops', 'shop_')}];"
+    either = contract(tmp_path, CUSTOMER_ONLY + optional, NUMBERS, SHOP, TEXT)
+    assert either.wanted(customer_id="ann") == ["ann", None]
+    assert either.row({"customer_id": "ann"}, ANN, NO_FEATURES) == [4000, 7, 0.25, "gold"]
+    assert either.row({"customer_id": "ann", "shop_id": "9"}, ANN, SHOP_9) == [4000, 7, 0.125, "gold"]
+    with_null = features(LEADS, None, 4000.0, "gold", 0.75, None)
+    assert either.row({"customer_id": "ann"}, with_null, NO_FEATURES) == [4000, 1, 0.25, "gold"]
+    assert either.row({"customer_id": "ann", **ALL}) == [10, 3, 0.25, "new"]
+    assert either.info({"customer_id": "ann"}, ANN, NO_FEATURES).feature_status == FRESH
+    with pytest.raises(InvalidFields, match="shop_id: must have at most 512 bytes"):
+        either.row({"customer_id": "ann", "shop_id": "9" * 600}, ANN, NO_FEATURES)
+
+
 def test_stored_values_are_written_into_the_request_for_decisions_to_see(one: Contract) -> None:
     request, _ = one.take({"customer_id": "ann"}, ANN)
     assert (request.message.visits, request.message.income, request.message.segment) == (7, 4000, "gold")

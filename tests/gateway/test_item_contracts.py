@@ -29,10 +29,11 @@ CAUSE = """
 """
 PERIODS = "repeated Period periods = 1 [(erpml.annotations.v1.items) = { tensor: 'quantiles' most_field: 'periods' }];"
 TOP = "repeated Cause causes = 2 [(erpml.annotations.v1.items) = { tensor: 'causes' order_by: 'weight' most: 2 }];"
+SURE = "double sure = 4 [(erpml.annotations.v1.output) = { tensor: 'causes' largest: true }];"
 WORD = "string word = 3 [(erpml.annotations.v1.output) = { tensor: 'label' element: 1 }];"
 
 
-def demand(response: str = PERIODS + TOP + WORD, period: str = PERIOD, cause: str = CAUSE) -> str:
+def demand(response: str = PERIODS + TOP + WORD + SURE, period: str = PERIOD, cause: str = CAUSE) -> str:
     """Returns a service that forecasts."""
     return f"""
 service DemandService {{
@@ -87,6 +88,7 @@ def test_each_entry_makes_an_item_and_the_request_says_how_many(methods: Compile
 def test_the_largest_entries_come_first_by_their_names(methods: Compiled) -> None:
     found = ask(methods.methods[FORECAST], answered(1, b"a", b"b"))
     assert [(each.name, each.weight) for each in found.causes] == [("price", 0.5), ("weather", 0.25)]
+    assert found.sure == 0.5
 
 
 def test_every_item_of_a_batch_has_the_entries_of_its_own_row(methods: Compiled) -> None:
@@ -95,6 +97,7 @@ def test_every_item_of_a_batch_has_the_entries_of_its_own_row(methods: Compiled)
     first, second = (each.response for each in ask(methods.methods[BATCH], outputs, items=items).results)
     assert [each.low for each in second.periods] == [8, 10]
     assert [each.name for each in second.causes] == ["promotion", "weather"]
+    assert (first.sure, second.sure) == (0.5, 1)
     assert (first.word, second.word) == ("b", "\ufffd")
 
 
@@ -119,6 +122,9 @@ MISFITS = {
     },
     "needs a `tensor`": {"response": PERIODS.replace("tensor: 'quantiles'", "") + TOP},
     "cannot hold an element of 'label'": {"response": PERIODS + TOP + WORD.replace("string", "double")},
+    "whose elements are texts": {
+        "response": PERIODS + TOP + WORD.replace("element: 1", "largest: true"),
+    },
     "items are ordered by 'name'": {"response": PERIODS + TOP.replace("'weight'", "'name'")},
 }
 

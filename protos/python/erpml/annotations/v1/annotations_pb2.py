@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&erpml/annotations/v1/annotations.proto\x12\x14\x65rpml.annotations.v1\x1a google/protobuf/descriptor.proto\"{\n\x07Serving\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x10\n\x08\x62\x61tch_of\x18\x03 \x01(\t\x12\x33\n\x06policy\x18\x04 \x03(\x0b\x32#.erpml.annotations.v1.PolicyDefault\x12\x0c\n\x04rows\x18\x05 \x01(\t\"-\n\rPolicyDefault\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\x01\"[\n\x05Input\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x14\n\x07minimum\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_minimumB\n\n\x08_maximum\")\n\x06Output\x12\x0e\n\x06tensor\x18\x01 \x01(\t\x12\x0f\n\x07\x65lement\x18\x02 \x01(\r\"\"\n\x04\x42\x61nd\x12\n\n\x02of\x18\x01 \x01(\t\x12\x0e\n\x06\x62ounds\x18\x02 \x03(\x01\"K\n\x05Items\x12\x0e\n\x06tensor\x18\x01 \x01(\t\x12\x10\n\x08order_by\x18\x02 \x01(\t\x12\x0c\n\x04most\x18\x03 \x01(\r\x12\x12\n\nmost_field\x18\x04 \x01(\t\"E\n\x04Item\x12\x12\n\x08position\x18\x01 \x01(\x08H\x00\x12\x0e\n\x04name\x18\x02 \x01(\x08H\x00\x12\x0f\n\x05\x66ield\x18\x03 \x01(\tH\x00\x42\x08\n\x06source\"&\n\x06\x45ntity\x12\x0c\n\x04view\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\t:P\n\x07serving\x12\x1e.google.protobuf.MethodOptions\x18\xd5\x8d\x03 \x01(\x0b\x32\x1d.erpml.annotations.v1.Serving:K\n\x05input\x12\x1d.google.protobuf.FieldOptions\x18\xd5\x8d\x03 \x01(\x0b\x32\x1b.erpml.annotations.v1.Input:M\n\x06output\x12\x1d.google.protobuf.FieldOptions\x18\xd6\x8d\x03 \x01(\x0b\x32\x1c.erpml.annotations.v1.Output:I\n\x04\x62\x61nd\x12\x1d.google.protobuf.FieldOptions\x18\xd7\x8d\x03 \x01(\x0b\x32\x1a.erpml.annotations.v1.Band:M\n\x06\x65ntity\x12\x1d.google.protobuf.FieldOptions\x18\xd8\x8d\x03 \x01(\x0b\x32\x1c.erpml.annotations.v1.Entity:K\n\x05items\x12\x1d.google.protobuf.FieldOptions\x18\xd9\x8d\x03 \x01(\x0b\x32\x1b.erpml.annotations.v1.Items:I\n\x04item\x12\x1d.google.protobuf.FieldOptions\x18\xda\x8d\x03 \x01(\x0b\x32\x1a.erpml.annotations.v1.Itemb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&erpml/annotations/v1/annotations.proto\x12\x14\x65rpml.annotations.v1\x1a google/protobuf/descriptor.proto\"{\n\x07Serving\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x10\n\x08\x62\x61tch_of\x18\x03 \x01(\t\x12\x33\n\x06policy\x18\x04 \x03(\x0b\x32#.erpml.annotations.v1.PolicyDefault\x12\x0c\n\x04rows\x18\x05 \x01(\t\"-\n\rPolicyDefault\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\x01\"[\n\x05Input\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x14\n\x07minimum\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x03 \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_minimumB\n\n\x08_maximum\":\n\x06Output\x12\x0e\n\x06tensor\x18\x01 \x01(\t\x12\x0f\n\x07\x65lement\x18\x02 \x01(\r\x12\x0f\n\x07largest\x18\x03 \x01(\x08\"\"\n\x04\x42\x61nd\x12\n\n\x02of\x18\x01 \x01(\t\x12\x0e\n\x06\x62ounds\x18\x02 \x03(\x01\"K\n\x05Items\x12\x0e\n\x06tensor\x18\x01 \x01(\t\x12\x10\n\x08order_by\x18\x02 \x01(\t\x12\x0c\n\x04most\x18\x03 \x01(\r\x12\x12\n\nmost_field\x18\x04 \x01(\t\"E\n\x04Item\x12\x12\n\x08position\x18\x01 \x01(\x08H\x00\x12\x0e\n\x04name\x18\x02 \x01(\x08H\x00\x12\x0f\n\x05\x66ield\x18\x03 \x01(\tH\x00\x42\x08\n\x06source\"&\n\x06\x45ntity\x12\x0c\n\x04view\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\t:P\n\x07serving\x12\x1e.google.protobuf.MethodOptions\x18\xd5\x8d\x03 \x01(\x0b\x32\x1d.erpml.annotations.v1.Serving:K\n\x05input\x12\x1d.google.protobuf.FieldOptions\x18\xd5\x8d\x03 \x01(\x0b\x32\x1b.erpml.annotations.v1.Input:M\n\x06output\x12\x1d.google.protobuf.FieldOptions\x18\xd6\x8d\x03 \x01(\x0b\x32\x1c.erpml.annotations.v1.Output:I\n\x04\x62\x61nd\x12\x1d.google.protobuf.FieldOptions\x18\xd7\x8d\x03 \x01(\x0b\x32\x1a.erpml.annotations.v1.Band:M\n\x06\x65ntity\x12\x1d.google.protobuf.FieldOptions\x18\xd8\x8d\x03 \x01(\x0b\x32\x1c.erpml.annotations.v1.Entity:K\n\x05items\x12\x1d.google.protobuf.FieldOptions\x18\xd9\x8d\x03 \x01(\x0b\x32\x1b.erpml.annotations.v1.Items:I\n\x04item\x12\x1d.google.protobuf.FieldOptions\x18\xda\x8d\x03 \x01(\x0b\x32\x1a.erpml.annotations.v1.Itemb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,13 +39,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INPUT']._serialized_start=270
   _globals['_INPUT']._serialized_end=361
   _globals['_OUTPUT']._serialized_start=363
-  _globals['_OUTPUT']._serialized_end=404
-  _globals['_BAND']._serialized_start=406
-  _globals['_BAND']._serialized_end=440
-  _globals['_ITEMS']._serialized_start=442
-  _globals['_ITEMS']._serialized_end=517
-  _globals['_ITEM']._serialized_start=519
-  _globals['_ITEM']._serialized_end=588
-  _globals['_ENTITY']._serialized_start=590
-  _globals['_ENTITY']._serialized_end=628
+  _globals['_OUTPUT']._serialized_end=421
+  _globals['_BAND']._serialized_start=423
+  _globals['_BAND']._serialized_end=457
+  _globals['_ITEMS']._serialized_start=459
+  _globals['_ITEMS']._serialized_end=534
+  _globals['_ITEM']._serialized_start=536
+  _globals['_ITEM']._serialized_end=605
+  _globals['_ENTITY']._serialized_start=607
+  _globals['_ENTITY']._serialized_end=645
 # @@protoc_insertion_point(module_scope)

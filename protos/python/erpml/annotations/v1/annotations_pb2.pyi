@@ -156,19 +156,25 @@ class Output(_message.Message):
 
     TENSOR_FIELD_NUMBER: _builtins.int
     ELEMENT_FIELD_NUMBER: _builtins.int
+    LARGEST_FIELD_NUMBER: _builtins.int
     tensor: _builtins.str
     """Name of the output tensor in the model's signature."""
     element: _builtins.int
     """Index of the element within the row, from 0, row-major."""
+    largest: _builtins.bool
+    """The largest element of the row in place of one of them: how sure a
+    classifier is of the class that it chooses.
+    """
     def __init__(
         self,
         *,
         tensor: _builtins.str = ...,
         element: _builtins.int = ...,
+        largest: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["element", b"element", "tensor", b"tensor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["element", b"element", "largest", b"largest", "tensor", b"tensor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -270,6 +270,7 @@ class ScoreTransactionResponse(_message.Message):
     RISK_LEVEL_FIELD_NUMBER: _builtins.int
     RECOMMENDATION_FIELD_NUMBER: _builtins.int
     PREDICTION_FIELD_NUMBER: _builtins.int
+    FACTORS_FIELD_NUMBER: _builtins.int
     fraud_score: _builtins.float
     """Probability that the transaction is fraud, in [0, 1]."""
     risk_level: Global___FraudRiskLevel.ValueType
@@ -282,6 +283,12 @@ class ScoreTransactionResponse(_message.Message):
     def prediction(self) -> _prediction_info_pb2.PredictionInfo:
         """Which model decided, and how."""
 
+    @_builtins.property
+    def factors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContributingFactor]:
+        """The three inputs that raise the score most, the strongest first. An input
+        that lowers it is among them where fewer than three raise it.
+        """
+
     def __init__(
         self,
         *,
@@ -289,14 +296,50 @@ class ScoreTransactionResponse(_message.Message):
         risk_level: Global___FraudRiskLevel.ValueType = ...,
         recommendation: Global___FraudRecommendation.ValueType = ...,
         prediction: _prediction_info_pb2.PredictionInfo | None = ...,
+        factors: _abc.Iterable[Global___ContributingFactor] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["prediction", b"prediction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fraud_score", b"fraud_score", "prediction", b"prediction", "recommendation", b"recommendation", "risk_level", b"risk_level"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["factors", b"factors", "fraud_score", b"fraud_score", "prediction", b"prediction", "recommendation", b"recommendation", "risk_level", b"risk_level"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScoreTransactionResponse: _TypeAlias = ScoreTransactionResponse  # noqa: Y015
+
+@_typing.final
+class ContributingFactor(_message.Message):
+    """What one input of a transaction adds to its score.
+
+    Contributions are the Shapley values of the model's trees, as path-dependent
+    TreeSHAP has them: those of all inputs, and a constant of the model, add up
+    to ln(p / (1 - p)) of the score p.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEATURE_FIELD_NUMBER: _builtins.int
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    feature: _builtins.str
+    """Name of the model's column, which is that of the request's field, as in
+    `amount_minor`; its value came from the request or from stored features.
+    """
+    contribution: _builtins.float
+    """What the input adds, in log-odds: above 0 it raises the score, below 0 it
+    lowers it.
+    """
+    def __init__(
+        self,
+        *,
+        feature: _builtins.str = ...,
+        contribution: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution", "feature", b"feature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContributingFactor: _TypeAlias = ContributingFactor  # noqa: Y015
 
 @_typing.final
 class BatchScoreTransactionRequest(_message.Message):
