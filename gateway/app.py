@@ -55,7 +55,7 @@ class Gateway:
         limits = LaneLimits(settings.slots, settings.queue_rows, settings.queue_mib * MIB, settings.queue_seconds)
         backend = chosen(BACKENDS, "backend", settings.backend)(settings)
         self.lanes = Lanes(backend, limits)
-        self._watch = CatalogWatch(settings)
+        self._watch = CatalogWatch(settings, settings.contracts)
         self._features = features_of(settings)
         observer = watch_of(settings, "gateway", self._serves)
         counted = observer.instruments

@@ -10,6 +10,7 @@ from gateway.contracts.compilation import Compiled, compile_methods
 from gateway.contracts.descriptors import AnnotatedMethod, ContractSet, link, read_sets
 from gateway.decisions import DECISIONS
 from gateway.edge.status import status_of
+from gateway.errors import ContractError
 from gateway.types import Model, ModelVersion
 
 
@@ -62,10 +63,44 @@ def draft_generation(catalogs: Catalogs, folder: Path, previous: Generation) -> 
     """
     faults = dict[str, str]()
     catalog = catalogs.newest(previous.snapshot)
-    contracts = link(read_sets(folder, faults))
-    faults |= {**contracts.faults, **catalog.faults}
-    compiled = compile_live(contracts.methods, catalog)
+    contracts, compiled = compile_sets(read_sets(folder, faults), catalog, previous, faults)
+    faults |= catalog.faults
     return Draft(catalog, contracts, compiled, leave_misfits_out(catalog, compiled, previous, faults), faults)
+
+
+def compile_sets(
+    given: Mapping[str, bytes], catalog: Snapshot, previous: Generation, faults: dict[str, str]
+) -> tuple[ContractSet, Compiled]:
+    """Links and compiles descriptor sets; one that cannot be used stays as it was, or out, and costs no other anything.
+
+    A set that is taken away takes its methods with it. One that changes cannot be used if a method of it that is
+    answered now would not be any more; if that is for its model, the model may follow and is tried again.
+
+    Args:
+        given: The sets by name.
+        catalog: What they are compiled for.
+        previous: What is live.
+        faults: Has the sets that cannot be read, and gets those that cannot be used.
+    """
+    live = previous.contracts.sets
+    given = {**given, **{name: live[name] for name in faults.keys() & live.keys()}}
+    while True:
+        contracts = link(given, live)
+        compiled = compile_live(contracts.methods, catalog)
+        unfit = unfit_sets(contracts, compiled, catalog, previous)
+        faults.update(contracts.faults)
+        if not unfit:
+            return contracts, compiled
+        faults.update(unfit)
+        given |= {name: live[name] for name in unfit}
+
+
+def unfit_sets(contracts: ContractSet, compiled: Compiled, catalog: Snapshot, previous: Generation) -> dict[str, str]:
+    """Returns the sets that have changed so that a method of them is not answered any more, and why."""
+    live = previous.contracts.sets
+    lost = lost_methods(previous.compiled, compiled, catalog.models)
+    found = ((contracts.set_of(path), error.message) for path, error in lost.items())
+    return {name: reason for name, reason in found if name in live and contracts.sets[name] != live[name]}
 
 
 def compile_live(methods: Iterable[AnnotatedMethod], catalog: Snapshot) -> Compiled:
@@ -110,6 +145,14 @@ def check_nothing_lost(previous: Compiled, following: Compiled, models: Mapping[
     Raises:
         ContractError: A method does not fit the next version of its model.
     """
-    for path, error in following.refused.items():
-        if path in previous.methods and error.metadata.get("model") in models:
-            raise error
+    for error in lost_methods(previous, following, models).values():
+        raise error
+
+
+def lost_methods(previous: Compiled, following: Compiled, models: Mapping[str, Model]) -> dict[str, ContractError]:
+    """Returns why methods that were answered are not any more, by path; without those whose model has left."""
+    return {
+        path: error
+        for path, error in following.refused.items()
+        if path in previous.methods and error.metadata.get("model") in models
+    }

@@ -10,7 +10,7 @@ import structlog
 from gateway.catalog.snapshot import Snapshot
 from gateway.catalog.sources import Catalogs
 from gateway.contracts.descriptors import link
-from gateway.drafts import Generation, check_nothing_lost, compile_live, draft_generation, names_of
+from gateway.drafts import Generation, check_nothing_lost, compile_live, compile_sets, draft_generation, names_of
 from gateway.edge.endpoints import Table, build_table
 from gateway.edge.feature_store.service import feature_endpoints
 from gateway.errors import CatalogError, ContractError
@@ -76,10 +76,10 @@ class Generations:
         return bool(self._faults)
 
     async def advance(self) -> bool:
-        """Reads the newest catalog and makes it live; returns whether anything changed.
+        """Reads the newest catalog and the descriptor sets and makes them live; returns whether anything changed.
 
         A version that cannot be loaded or does not fit a method stays out; if it is the champion, its model stays as
-        it was, or out. The others do not notice. A descriptor set that does not fit stays out too.
+        it was, or out. The others do not notice. So does a descriptor set that cannot be used.
 
         Raises:
             CatalogError: There is no catalog, or only an older one. The live generation stays.
@@ -89,23 +89,25 @@ class Generations:
         # In a thread: calls go on while a thousand models are read and compiled.
         draft = await asyncio.to_thread(draft_generation, self._catalogs, self._contracts, previous)
         snapshot = await self._load(draft.fitting, draft.faults)
-        if snapshot == previous.snapshot and draft.faults == self._faults:
+        if snapshot == previous.snapshot and draft.contracts.sets == previous.contracts.sets:
+            self._tell(draft.faults)
             return False
-        compiled = draft.compiled
+        contracts, compiled = draft.contracts, draft.compiled
         if snapshot != draft.catalog:
-            compiled = await asyncio.to_thread(compile_live, draft.contracts.methods, snapshot)
+            contracts, compiled = await asyncio.to_thread(
+                compile_sets, contracts.sets, snapshot, previous, draft.faults
+            )
         try:
             check_nothing_lost(previous.compiled, compiled, snapshot.models)
         except ContractError:
             await self._unload(snapshot.versions() - previous.snapshot.versions())
             raise
-        tell_faults(draft.faults, self._faults)
-        self._faults = draft.faults
+        self._tell(draft.faults)
         missing = names_of(draft.catalog) - names_of(snapshot)
         halted = self._halted
         routes = await asyncio.to_thread(compile_routes, snapshot.models, self._lanes.ready, halted)
         self.routes = routes.with_halted(self._halted, models_of(halted ^ self._halted))
-        self.live = Generation(snapshot, draft.contracts, compiled, missing)
+        self.live = Generation(snapshot, contracts, compiled, missing)
         return True
 
     def halt(self, halted: frozenset[Halted]) -> None:
@@ -116,6 +118,11 @@ class Generations:
     async def release(self, previous: Generation) -> None:
         """Unloads what only an earlier generation served; its calls under way finish first."""
         await self._unload(previous.snapshot.versions() - self.live.snapshot.versions())
+
+    def _tell(self, faults: dict[str, str]) -> None:
+        """Takes up what is left out now, and logs what was not before."""
+        tell_faults(faults, self._faults)
+        self._faults = faults
 
     async def _load(self, snapshot: Snapshot, faults: dict[str, str]) -> Snapshot:
         """Loads every model, side by side: one that takes long keeps no other waiting for its turn."""
@@ -178,4 +185,5 @@ def tell(generation: Generation) -> None:
     served = {
         name: {arm.name: arm.version.number for arm in model.arms} for name, model in generation.snapshot.models.items()
     }
-    log.info("catalog live", generation=generation.snapshot.generation, models=served)
+    sets = [Path(name).name for name in generation.contracts.sets]
+    log.info("catalog live", generation=generation.snapshot.generation, models=served, contracts=sorted(sets))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -64,7 +65,7 @@ class Membership:
             every_seconds: Time between tries.
             changed: Called when there is another directory.
         """
-        async for _ in changes(self._file.path, self._seen, every_seconds):
+        async for _ in changes(partial(fingerprint, self._file.path), self._seen, every_seconds):
             began = perf_counter()
             try:
                 await self._read()

@@ -1,7 +1,7 @@
-"""Follows a file that somebody else replaces."""
+"""Follows files that somebody else replaces."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from pathlib import Path
 from time import monotonic
 
@@ -11,26 +11,26 @@ LOOK_SECONDS = 0.1  # a look takes 2 µs
 
 
 async def changes(
-    path: Path,
-    seen: Fingerprint,
+    look: Callable[[], Hashable],
+    seen: Hashable,
     every_seconds: float,
     unsettled: Callable[[], bool] = lambda: False,
     news: asyncio.Event | None = None,
 ) -> AsyncIterator[None]:
-    """Yields whenever the file is another one than at the last look, or what was made of it is not settled.
+    """Yields whenever files are others than at the last look, or what was made of them is not settled.
 
     Args:
-        path: The file; it may be missing.
-        seen: Its fingerprint, taken before it was last read, so that no change is missed.
-        every_seconds: Time between tries of a file as it is.
-        unsettled: Says whether the file deserves another try as it is.
+        look: Takes the fingerprints of the files; it takes microseconds.
+        seen: What it returned before they were last read, so that no change is missed.
+        every_seconds: Time between tries of files as they are.
+        unsettled: Says whether the files deserve another try as they are.
         news: Set by somebody who knows that there is something else to look at.
     """
     news = news or asyncio.Event()
     retry = monotonic() + every_seconds
     while True:
         told = await is_set_within(news, min(every_seconds, LOOK_SECONDS))
-        now, due = fingerprint(path), monotonic() >= retry
+        now, due = look(), monotonic() >= retry
         if told or now != seen or (due and unsettled()):
             seen, retry = now, monotonic() + every_seconds
             news.clear()

@@ -1,9 +1,10 @@
 """Reads descriptor sets: which methods are annotated, and with what message classes they speak."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from erpml.annotations.v1 import annotations_pb2
@@ -15,6 +16,7 @@ from google.protobuf.message import DecodeError
 from gateway.errors import ContractError
 
 BUILT_IN = "contracts.binpb"
+NONE: Mapping[str, bytes] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,21 @@ class ContractSet:
     Attributes:
         pool: The linked files.
         methods: Annotated methods of all sets.
-        faults: Why a set was left out, by its name.
+        sets: The further sets that are linked, by name.
+        faults: Why a set was left out, or stayed as it was, by its name.
+        origins: Name of the further set that brought a file, by the file's name.
     """
 
     pool: DescriptorPool
     methods: tuple[AnnotatedMethod, ...]
+    sets: Mapping[str, bytes]
     faults: Mapping[str, str]
+    origins: Mapping[str, str]
+
+    def set_of(self, path: str) -> str:
+        """Returns the name of the further set that declares the method of a path; empty if it is built in."""
+        file = self.pool.FindServiceByName(path.split("/")[1]).file
+        return self.origins.get(file.name, "")
 
 
 def built_in_contracts() -> bytes:
@@ -68,10 +79,15 @@ def built_in_contracts() -> bytes:
     return (files("erpml") / BUILT_IN).read_bytes()
 
 
+def sets_in(folder: Path) -> Sequence[Path]:
+    """Returns the descriptor sets of a folder, which may be missing, in the order of their names."""
+    return sorted(folder.glob("*.binpb"))
+
+
 def read_sets(folder: Path, faults: dict[str, str]) -> dict[str, bytes]:
     """Reads the descriptor sets of a folder, by path; notes those that cannot be read."""
     contents = {}
-    for path in sorted(folder.glob("*.binpb")):
+    for path in sets_in(folder):
         try:
             contents[str(path)] = path.read_bytes()
         except OSError as error:
@@ -79,24 +95,31 @@ def read_sets(folder: Path, faults: dict[str, str]) -> dict[str, bytes]:
     return contents
 
 
-def link(further: Mapping[str, bytes]) -> ContractSet:
-    """Links the built-in contracts and further descriptor sets; a set that does not fit is left out.
+def link(further: Mapping[str, bytes], live: Mapping[str, bytes] = NONE) -> ContractSet:
+    """Links the built-in contracts and further descriptor sets; a set that does not fit stays as it was, or out.
 
-    A file that several sets carry is taken from the first.
+    A file that several sets carry is taken from the first. Sets that stay the same come first, then those that change,
+    so that no set takes anything from one that is live.
 
     Args:
         further: Descriptor sets by a name to speak of them.
+        live: Those that are linked now.
     """
     linked = parse_set(built_in_contracts())
-    pool, faults = pool_of(linked), dict[str, str]()
-    for name, content in further.items():
-        try:
-            wider = merge_sets(linked, parse_set(content))
-            pool, linked = pool_of(wider), wider
-        except ContractError as error:
-            faults[name] = error.message
+    pool, sets, faults, origins = pool_of(linked), dict[str, bytes](), dict[str, str](), dict[str, str]()
+    for name in sorted(further, key=lambda name: (further[name] != live.get(name), name not in live)):
+        for content in dict.fromkeys((further[name], live.get(name, further[name]))):
+            try:
+                wider = merge_sets(linked, parse_set(content))
+                pool = pool_of(wider)
+            except ContractError as error:
+                faults.setdefault(name, error.message)
+                continue
+            origins |= dict.fromkeys({file.name for file in wider} - {file.name for file in linked}, name)
+            linked, sets[name] = wider, content
+            break
     methods = annotated_methods(pool, [file.name for file in linked])
-    return ContractSet(pool, tuple(methods), faults)
+    return ContractSet(pool, tuple(methods), sets, faults, origins)
 
 
 def parse_set(content: bytes) -> list[descriptor_pb2.FileDescriptorProto]:
@@ -106,9 +129,14 @@ def parse_set(content: bytes) -> list[descriptor_pb2.FileDescriptorProto]:
         ContractError: The bytes are no descriptor set.
     """
     try:
-        return list(descriptor_pb2.FileDescriptorSet.FromString(content).file)
+        files = list(descriptor_pb2.FileDescriptorSet.FromString(content).file)
     except DecodeError as error:
         raise ContractError("not a descriptor set; write it with protoc --include_imports") from error
+    if not files:
+        raise ContractError("an empty descriptor set; write it with protoc --include_imports")
+    if not all(isinstance(file.name, str) for file in files):  # bytes where they are no UTF-8
+        raise ContractError("not a descriptor set: the name of a file is no text; write it with protoc")
+    return files
 
 
 def merge_sets(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -49,9 +50,10 @@ class Verdicts:
         Args:
             changed: Is told of all that they say, whenever that changes.
         """
-        seen = fingerprint(self._folder)
+        look = partial(fingerprint, self._folder)
+        seen = look()
         self._look(changed)
-        async for _ in changes(self._folder, seen, AGAIN_SECONDS, lambda: True):
+        async for _ in changes(look, seen, AGAIN_SECONDS, lambda: True):
             self._look(changed)
 
     def _look(self, changed: Listener) -> None:

@@ -47,7 +47,7 @@ Kinds = Mapping[str, Callable[[], Kind]]
 """What makes each kind, by the name that it is registered under."""
 
 
-def register(registry: ModelRegistry, name: str, kind: Kind, experiment: str) -> None:
+def register(registry: ModelRegistry, name: str, kind: Kind, experiment: str, team: str = TEAM) -> None:
     """Logs a model as its team does, registers it and makes it champion."""
     signature = {} if kind.taken is None else {"signature": infer_signature(kind.taken)}
     with mlflow.start_run(experiment_id=experiment) as run:
@@ -56,8 +56,8 @@ def register(registry: ModelRegistry, name: str, kind: Kind, experiment: str) ->
         flavor = getattr(mlflow, kind.flavor)
         # requirements that are given need not be inferred, which takes seconds
         logged = flavor.log_model(kind.model, name="model", pip_requirements=["numpy"], **signature, **kind.settings)
-    version = registry.register_model(TEAM, name, logged.model_uri, run.info.run_id)
-    registry.deploy_model(TEAM, name, version.number)
+    version = registry.register_model(team, name, logged.model_uri, run.info.run_id)
+    registry.deploy_model(team, name, version.number)
 
 
 def log_sample(table: pd.DataFrame) -> None:

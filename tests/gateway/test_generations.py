@@ -4,87 +4,14 @@ import struct
 from pathlib import Path
 
 import pytest
-from erpml.catalog.v1 import catalog_pb2
 from structlog.testing import capture_logs
 
-from gateway.catalog.sources import Catalogs
-from gateway.errors import CatalogError, ContractError
-from gateway.features.absent import NoFeatures
-from gateway.generations import Generations
 from gateway.routing.routes import compile_routes
-from gateway.shadows.off import NoMirror
-from gateway.telemetry.off import NoTelemetry, NoTrials
-from gateway.testing import FakeLanes
-from gateway.types import ModelVersion, Tensors
+from gateway.types import Tensors
 from tests.gateway.contract_source import SCORE, compile_contract, fed, service
 from tests.gateway.feature_contract import entity, view_message
+from tests.gateway.generations import PATH, Place, with_columns
 from tests.gateway.models import always, catalog_message
-
-PATH = "/erpml.team5.v1.LeadService/ScoreLead"
-TWO_COLUMNS = service(f"optional double x1 = 1 [{fed('x1')}]; optional double x2 = 2 [{fed('x2')}];", SCORE)
-
-
-def with_columns(generation: int) -> catalog_pb2.Catalog:
-    """Returns a catalog whose model fits a method of two columns."""
-    message = catalog_message(generation)
-    message.models[0].versions[0].signature.inputs[0].columns.extend(["x1", "x2"])
-    return message
-
-
-class Picky(FakeLanes):
-    """Loads only versions whose number is not refused; the others it has begun to load when it says no."""
-
-    refused: tuple[int, ...] = ()
-
-    async def load(self, version: ModelVersion) -> None:
-        await super().load(version)
-        if version.number in self.refused:
-            raise CatalogError(f"version {version.number} is broken")
-
-
-class Place:
-    """A catalog and a contracts folder, and what reads them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.catalog, self.contracts, self.backend = folder / "catalog.binpb", folder / "contracts", Picky()
-        self.contracts.mkdir()
-        beside = (NoFeatures(), NoTelemetry(), NoTrials(), NoMirror())
-        self.generations = Generations(Catalogs(self.catalog), self.contracts, self.backend, *beside)
-
-    def write(self, generation: int, *numbers: int) -> None:
-        """Writes a catalog whose model has these versions, the last of them champion."""
-        message = catalog_message(generation)
-        model, entry = message.models[0], message.models[0].versions[0]
-        versions = [catalog_pb2.Version(number=number) for number in numbers]
-        for version in versions:
-            number = version.number
-            version.CopyFrom(entry)
-            version.number = number
-        del model.versions[:]
-        model.versions.extend(versions)
-        model.arms[0].version = numbers[-1]
-        self.catalog.write_bytes(message.SerializeToString())
-
-    async def go_live_with_columns(self, scratch: Path) -> None:
-        """Takes a model live that fits a method of two columns."""
-        (self.contracts / "team5.binpb").write_bytes(compile_contract(scratch, TWO_COLUMNS))
-        self.catalog.write_bytes(with_columns(1).SerializeToString())
-        await self.advance()
-
-    async def advance(self) -> bool:
-        """Takes the catalog live and releases the generation before."""
-        previous = self.generations.live
-        changed = await self.generations.advance()
-        await self.generations.release(previous)
-        return changed
-
-    def live(self) -> list[int]:
-        """Returns the versions that the live generation serves."""
-        return sorted(version.number for version in self.generations.live.snapshot.versions())
-
-    def loaded(self) -> list[int]:
-        """Returns the versions that are in memory."""
-        return sorted(version.number for version in self.backend.loaded)
 
 
 @pytest.fixture
@@ -151,19 +78,6 @@ async def test_a_model_whose_champion_no_longer_fits_its_method_stays_as_it_was_
     assert [entry["what"] for entry in logs] == ["team9_test"]
     assert "feeds 'x1', which is not a column" in logs[0]["reason"]
     assert not await place.advance()
-
-
-async def test_contracts_that_no_longer_fit_a_live_model_keep_the_live_generation_and_leak_nothing(
-    place: Place, tmp_path: Path
-) -> None:
-    await place.go_live_with_columns(tmp_path)
-    body = service(f"optional double other = 1 [{fed('other')}];", SCORE)
-    (place.contracts / "team5.binpb").write_bytes(compile_contract(tmp_path, body))
-    place.write(2, 2)
-    with pytest.raises(ContractError, match="feeds 'other', which is not a column"):
-        await place.advance()
-    assert (place.live(), place.loaded()) == ([1], [1])
-    assert PATH in place.generations.live.compiled.methods
 
 
 async def test_a_version_beside_the_champion_that_does_not_fit_is_left_out_before_it_is_loaded(

@@ -1,5 +1,6 @@
 """The endpoints of `inference.GRPCInferenceService`: inference, and what is said of the server and its models."""
 
+import json
 from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import partial
 from importlib.metadata import version as package_version
@@ -136,13 +137,17 @@ class KServe:
         )
 
     def model_config(self, tenant: Tenant, request: Any) -> Any:
-        """Returns the configuration that a model is served by.
+        """Returns the configuration of a model; the parameter `columns.<input>` has the names of columns, in JSON.
 
         Raises:
             GatewayError: The tenant may not call the model, or it is not live.
         """
+        version = self._ready_version(tenant, request)
         response = service_pb2.ModelConfigResponse()
-        response.config.MergeFromString(self._pipeline.lanes.config(self._ready_version(tenant, request)))
+        response.config.MergeFromString(self._pipeline.lanes.config(version))
+        for spec in version.signature.inputs:
+            if spec.columns:
+                response.config.parameters[f"columns.{spec.name}"].string_value = json.dumps(spec.columns)
         return response
 
     def model_statistics(self, tenant: Tenant, request: Any) -> Any:
