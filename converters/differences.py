@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.graph import DISTANCES, Tolerance
+from converters.graph import CONTRIBUTIONS, DISTANCES, Tolerance
 from converters.signature import Feeds
 
 RowDifferences: TypeAlias = NDArray[np.float64]
@@ -44,7 +44,7 @@ def find_ties(answers: Feeds, tolerance: Tolerance) -> NDArray[np.bool_]:
     rows = len(next(iter(answers.values())))
     ties = np.zeros(rows, dtype=bool)
     for name, answer in answers.items():
-        if answer.dtype.kind == "f" and rows:
+        if answer.dtype.kind == "f" and rows and name != CONTRIBUTIONS:  # which are of columns, not of labels
             scores = answer.reshape(rows, -1).astype(np.float64)
             best = np.sort(-scores if name == DISTANCES else scores, axis=1)
             gap = best[:, -1] - best[:, -2] if best.shape[1] > 1 else np.abs(best[:, -1])

@@ -19,8 +19,8 @@ class Tree:
         threshold: Rows up to it go left.
         children: Positions of the left and the right child, `[2, nodes]`.
         missing_left: Whether rows without a value go left.
-        weight: What a leaf adds to the target.
-        target: Position of the sum that the tree adds to.
+        weight: What a leaf adds to the target, or `[nodes, targets]` to each of several.
+        targets: Positions of the sums that the tree adds to.
     """
 
     leaf: NDArray[np.bool_]
@@ -29,7 +29,7 @@ class Tree:
     children: NDArray[np.int64]
     missing_left: NDArray[np.bool_]
     weight: NDArray[np.float64]
-    target: int = 0
+    targets: tuple[int, ...] = (0,)
 
 
 def describe_singles(trees: Iterable[Tree]) -> dict[str, Any]:
@@ -44,6 +44,7 @@ def describe_doubles(trees: Iterable[Tree], base: NDArray[np.float64]) -> dict[s
     """Returns the attributes of an operator that compares doubles, and adds to each target its base."""
     lists, values, weights = _gather(trees)
     tensors = {"nodes_values": values, "target_weights": weights, "base_values": base}
+    lists["n_targets"] = len(base)
     return lists | {f"{name}_as_tensor": numpy_helper.from_array(array, name) for name, array in tensors.items()}
 
 
@@ -55,14 +56,15 @@ def _gather(trees: Iterable[Tree]) -> tuple[dict[str, Any], NDArray[np.float64],
         for name, column in _columns(tree, number).items():
             lists.setdefault(name, []).extend(column)
         values.append(np.where(tree.leaf, 0, tree.threshold))
-        weights.append(tree.weight[tree.leaf])
-        targets = max(targets, tree.target + 1)
+        weights.append(tree.weight[tree.leaf].ravel())
+        targets = max(targets, *(target + 1 for target in tree.targets))
     lists |= {"n_targets": targets, "aggregate_function": "SUM", "post_transform": "NONE"}
     return lists, np.concatenate(values), np.concatenate(weights)
 
 
 def _columns(tree: Tree, number: int) -> dict[str, list[Any]]:
-    nodes, leaves = np.arange(len(tree.leaf)), int(tree.leaf.sum())
+    nodes, targets = np.arange(len(tree.leaf)), len(tree.targets)
+    leaves = nodes[tree.leaf]
     return {
         "nodes_treeids": [number] * len(nodes),
         "nodes_nodeids": nodes.tolist(),
@@ -71,9 +73,9 @@ def _columns(tree: Tree, number: int) -> dict[str, list[Any]]:
         "nodes_truenodeids": np.where(tree.leaf, 0, tree.children[0]).tolist(),
         "nodes_falsenodeids": np.where(tree.leaf, 0, tree.children[1]).tolist(),
         "nodes_missing_value_tracks_true": np.where(tree.leaf, 0, tree.missing_left).tolist(),
-        "target_treeids": [number] * leaves,
-        "target_nodeids": nodes[tree.leaf].tolist(),
-        "target_ids": [tree.target] * leaves,
+        "target_treeids": [number] * (len(leaves) * targets),
+        "target_nodeids": np.repeat(leaves, targets).tolist(),
+        "target_ids": list(tree.targets) * len(leaves),
     }
 
 

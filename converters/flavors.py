@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from converters.errors import ConversionError
-from converters.graph import Converter
+from converters.graph import CONTRIBUTIONS, Converter, Explainer
 
 # Imported when first used: each flavor has an installation of its own.
 FLAVORS = {
@@ -17,6 +17,7 @@ FLAVORS = {
     "tensorflow": "converters.from_tensorflow",
     "xgboost": "converters.from_xgboost",
 }
+EXPLAINERS = {"lightgbm": "converters.lightgbm_contributions"}
 _EXTRAS = {
     "keras": "tensorflow",
     "tensorflow": "tensorflow",
@@ -40,6 +41,21 @@ def find_converter(flavor: str) -> Converter:
         extra = _EXTRAS.get(flavor, "boosting")
         raise ConversionError(f"flavor {flavor!r} needs {error.name}: pip install 'gapura[{extra}]'") from error
     return converter
+
+
+def find_explainer(flavor: str) -> Explainer:
+    """Returns what adds contributions to the graphs of a flavor, whose converter is there.
+
+    Raises:
+        ConversionError: Nothing does.
+    """
+    if flavor not in EXPLAINERS:
+        raise ConversionError(
+            f"{CONTRIBUTIONS} are computed for models of flavor {', '.join(sorted(EXPLAINERS))}, and this one has"
+            f" {flavor!r}: log it with one of these, or leave {CONTRIBUTIONS} out of its metadata"
+        )
+    explainer: Explainer = import_module(EXPLAINERS[flavor]).add_contributions
+    return explainer
 
 
 def require_flavor(flavor: str) -> None:

@@ -23,6 +23,7 @@ SCORE = "score"
 PREDICTION = "prediction"
 DISTANCES = "distances"
 TRANSFORMED = "transformed"
+CONTRIBUTIONS = "contributions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +78,20 @@ class Converter(Protocol):
 
         Raises:
             ConversionError: The model cannot be converted faithfully.
+        """
+
+
+class Explainer(Protocol):
+    """Lets a graph also answer what each column adds to the score."""
+
+    def __call__(self, graph: Graph, model: Any, inputs: InputSpec) -> Graph:
+        """Returns the graph with the output `contributions`, `[rows, columns]`, as the model's own library has them.
+
+        Args:
+            graph: What the converter of the same flavor made of the model; its model is extended.
+            model: The trained model.
+            inputs: What it takes.
+
+        Raises:
+            ConversionError: They cannot be computed in the graph.
         """

@@ -63,5 +63,5 @@ def _trees(booster: Any) -> Iterator[Tree]:
                 children=np.stack([nodes["left"], nodes["right"]]).astype(np.int64),
                 missing_left=nodes["missing_go_to_left"].astype(bool),
                 weight=nodes["value"],
-                target=target,
+                targets=(target,),
             )

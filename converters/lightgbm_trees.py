@@ -1,16 +1,19 @@
 """Writes LightGBM's trees on doubles: LightGBM compares doubles, where onnxmltools would compare singles."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import onnx
 from lightgbm import Booster
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from converters.ensemble import Tree, describe_doubles
 from converters.errors import ConversionError
 
+_LARGEST = 1e300
 _SIDES = ("left_child", "right_child")
 _LOGISTIC = frozenset({"binary", "multiclassova", "cross_entropy"})
 _PLAIN = ("regression", "regression_l1", "huber", "fair", "quantile", "mape", "lambdarank", "rank_xendcg")
@@ -41,7 +44,7 @@ def write_booster(
     dumped = booster.dump_model()
     _refuse_wrong_splits(dumped)
     doubles, raw, score = fresh("doubles"), fresh("raw"), fresh("score")
-    how = describe_doubles(_trees(dumped), np.zeros(dumped["num_tree_per_iteration"]))
+    how = describe_doubles(read_trees(dumped), np.zeros(dumped["num_tree_per_iteration"]))
     return [
         helper.make_node("Cast", [fed], [doubles], to=TensorProto.DOUBLE),
         helper.make_node("TreeEnsembleRegressor", [doubles], [raw], domain="ai.onnx.ml", **how),
@@ -104,19 +107,33 @@ def _constant(name: str, value: float) -> onnx.NodeProto:
     return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.array(value, dtype=np.float32)))
 
 
-def _trees(dumped: dict[str, Any]) -> Iterator[Tree]:
+def read_trees(dumped: dict[str, Any]) -> Iterator[Tree]:
+    """Reads the trees of a model that `dump_model` wrote."""
     for number, described in enumerate(dumped["tree_info"]):
         nodes = _nodes_of(described)
         places = {id(node): place for place, node in enumerate(nodes)}
         yield Tree(
             leaf=np.array(["split_feature" not in node for node in nodes]),
             feature=np.array([node.get("split_feature", 0) for node in nodes], dtype=np.int64),
-            threshold=np.array([node.get("threshold", 0.0) for node in nodes], dtype=np.float64),
+            threshold=np.array([_threshold_of(node) for node in nodes]),
             children=np.array([[places.get(id(node.get(side)), 0) for node in nodes] for side in _SIDES]),
             missing_left=np.array([_sends_missing_left(node) for node in nodes]),
             weight=np.array([node.get("leaf_value", 0.0) for node in nodes], dtype=np.float64),
-            target=number % dumped["num_tree_per_iteration"],
+            targets=(number % dumped["num_tree_per_iteration"],),
         )
+
+
+def read_counts(dumped: dict[str, Any]) -> Iterator[NDArray[np.float64]]:
+    """Reads how many training rows reached each node, `[nodes]`, of each of the trees that `read_trees` reads."""
+    for described in dumped["tree_info"]:
+        counts = [node.get("internal_count", node.get("leaf_count", 0)) for node in _nodes_of(described)]
+        yield np.array(counts, dtype=np.float64)
+
+
+def _threshold_of(node: dict[str, Any]) -> float:
+    """A dump writes infinity, which parts missing values from all others, as the largest number that it knows."""
+    threshold = float(node.get("threshold", 0.0))
+    return math.inf if threshold >= _LARGEST else threshold
 
 
 def _sends_missing_left(node: dict[str, Any]) -> bool:

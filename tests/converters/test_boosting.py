@@ -203,3 +203,12 @@ def test_lightgbm_takes_a_missing_value_for_0_where_none_was_missing() -> None:
     model = LGBMClassifier(**_LIGHT).fit(table - table.mean(), benign)
     asked = (table - table.mean()).mask(np.random.default_rng(0).random(table.shape) < 0.1)
     require_proof(convert(model, sample=asked), 1e-6)
+
+
+def test_lightgbm_tells_infinity_from_a_missing_value() -> None:
+    """The dump of a split that parts missing values from all others says 1e300."""
+    measures = np.random.default_rng(0).normal(size=(1000, 1))
+    measures[:300] = np.nan
+    model = LGBMRegressor(**_LIGHT).fit(measures, np.isnan(measures[:, 0]) * 1.0)
+    asked = np.where(np.arange(1000)[:, None] % 2 == 0, np.inf, measures)
+    require_proof(convert(model, sample=asked), 1e-6)

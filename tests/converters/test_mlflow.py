@@ -123,6 +123,13 @@ def test_boosters_are_loaded_as_they_were_logged() -> None:
     require_proof(convert(log(mlflow.xgboost, extreme, signature=signature, sample=TABLE)), 1e-4)
 
 
+def test_contributions_are_asked_for_in_the_metadata() -> None:
+    light = LGBMClassifier(n_estimators=5, num_leaves=4, verbose=-1, n_jobs=1).fit(TABLE, BENIGN)
+    uri = log(mlflow.lightgbm, light, signature=infer_signature(TABLE), metadata={"contributions": True})
+    outputs = convert(uri, sample=TABLE).signature.outputs
+    assert outputs[-1] == TensorSpec("contributions", "FP32", (4,), tuple(TABLE.columns))
+
+
 def test_a_signature_of_an_array_gives_columns_numbers() -> None:
     rows = TABLE.to_numpy()
     model = Ridge().fit(rows, rows[:, 0])

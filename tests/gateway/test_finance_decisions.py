@@ -1,5 +1,7 @@
 """Credit limits are multiples of income by risk; transactions are approved, reviewed or declined by their score."""
 
+import math
+
 import pytest
 from erpml.finance.v1 import credit_service_pb2 as credit
 from erpml.finance.v1 import fraud_service_pb2 as fraud
@@ -68,7 +70,14 @@ def recommendation(score: float, currency: str = "", policy: Policy = FRAUD_POLI
 
 @pytest.mark.parametrize(
     ("score", "expected"),
-    [(0.0, "APPROVE"), (0.5, "APPROVE"), (0.51, "REVIEW"), (0.8, "REVIEW"), (0.81, "DECLINE"), (1.0, "DECLINE")],
+    [
+        (0.0, "APPROVE"),
+        (0.5, "APPROVE"),
+        (math.nextafter(0.5, 1), "REVIEW"),
+        (0.8, "REVIEW"),
+        (math.nextafter(0.8, 1), "DECLINE"),
+        (1.0, "DECLINE"),
+    ],
 )
 def test_a_transaction_is_reviewed_or_declined_above_a_score(score: float, expected: str) -> None:
     assert recommendation(score) == expected
@@ -79,13 +88,24 @@ def test_scores_of_a_policy_take_the_place_of_the_contract_s() -> None:
     assert [recommendation(score, policy=strict) for score in (0.1, 0.11)] == ["APPROVE", "DECLINE"]
 
 
-def test_a_transaction_in_no_currency_is_refused() -> None:
+def test_thresholds_at_the_ends_review_or_decline_all_or_nothing() -> None:
+    open_handed: Policy = {"review_above": (1.0,), "decline_above": (1.0,)}
+    tight_fisted: Policy = {"review_above": (0.0,), "decline_above": (0.0,)}
+    assert recommendation(1.0, policy=open_handed) == "APPROVE"
+    assert [recommendation(score, policy=tight_fisted) for score in (0.0, 5e-324)] == ["APPROVE", "DECLINE"]
+
+
+@pytest.mark.parametrize("currency", ["dollars", "usd", "€", "ÄÄÄ", "US\n", "X" * 1_000_000])
+def test_a_transaction_in_no_currency_is_refused(currency: str) -> None:
     assert recommendation(0.0, "EUR") == "APPROVE"
     with pytest.raises(InvalidFields, match="currency_code: must be an ISO 4217 code such as USD"):
-        recommendation(0.0, "dollars")
+        recommendation(0.0, currency)
 
 
-@pytest.mark.parametrize("change", [{"review_above": (0.9,)}, {"decline_above": (1.1,)}, {"review_above": (0.1, 0.2)}])
+@pytest.mark.parametrize(
+    "change",
+    [{"review_above": (0.9,)}, {"review_above": (-0.1,)}, {"decline_above": (1.1,)}, {"review_above": (0.1, 0.2)}],
+)
 def test_a_fraud_policy_that_makes_no_sense_is_refused(change: Policy) -> None:
     with pytest.raises(ValueError, match="must rise|unpack"):
         recommendation(0.5, policy={**FRAUD_POLICY, **change})
