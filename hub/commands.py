@@ -13,17 +13,33 @@ _INTERRUPTED = 130  # as a shell says it
 
 @click.command()
 @click.argument("name")
-@explained("hub")
-def train(name: str) -> None:
-    """Train the model NAME, such as team3/credit_scoring, and make it champion."""
-    from hub.training.pipelines import find_pipeline
+@click.option("--fast", is_flag=True, help="Train on fewer rows or for fewer rounds: seconds, at a cost in quality.")
+@explained("train")
+def train(name: str, *, fast: bool) -> None:
+    """Train the models NAME and make them champions: `all`, a team such as team3, or one such as team3/credit_scoring.
 
-    pipeline = find_pipeline(name)  # a wrong name is answered before the slow imports
+    Of several, those after one that fails are trained as well; then the command ends with status 1.
+    """
+    try:
+        if not _train(name, fast=fast):
+            raise click.exceptions.Exit(1)
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+        raise click.exceptions.Exit(_INTERRUPTED) from None
+
+
+def _train(name: str, *, fast: bool) -> bool:
+    from hub.training.pipelines import choose_models, find_pipeline
+
+    modules = choose_models(name)  # a wrong name is answered before the slow imports
 
     from hub.settings import read_settings
-    from hub.training.run import train_and_register
+    from hub.training.run import train_and_register, train_models
 
-    train_and_register(pipeline, read_settings(), click.echo)
+    if name not in modules:
+        return train_models(modules, read_settings(), click.echo, fast=fast)
+    train_and_register(find_pipeline(name), read_settings(), click.echo, fast=fast)
+    return True
 
 
 @click.command()
@@ -98,13 +114,25 @@ def status(names: tuple[str, ...], *, as_json: bool) -> None:
     help="Run no Valkey, which is not run anyway where GAPURA_FEATURES_URL or GAPURA_REDIS_URL names a Redis, no "
     "service of the feature store, no operations page, or no hub that publishes what the registry says; repeatable.",
 )
+@click.option(
+    "--only",
+    metavar="TEAM",
+    multiple=True,
+    help="Train, publish and call the models of this team, such as team3; repeatable.  [default: of all]",
+)
 @click.option("--once", is_flag=True, help="Stop after the calls instead of serving on.")
 @explained("train")
-def up(*, choice: Choice, without: tuple[str, ...], once: bool) -> None:
-    """Train and publish what is missing, start a gateway, score held-out applicants, and serve on.
+def up(*, choice: Choice, without: tuple[str, ...], only: tuple[str, ...], once: bool) -> None:
+    """Train and publish what is missing, start a gateway, make calls for every team, and serve on.
 
     `gapura start` takes the same options and serves what is published, without any of the rest.
     """
+    from hub.quickstart.models import TEAMS, models_of
+
+    unknown = set(only) - set(TEAMS)
+    if unknown:
+        raise click.UsageError(f"no model here is of {', '.join(sorted(unknown))}; known: {', '.join(TEAMS)}")
+
     from hub.quickstart.tour import take_tour
     from hub.settings import read_settings
 
@@ -112,7 +140,7 @@ def up(*, choice: Choice, without: tuple[str, ...], once: bool) -> None:
     own = {FEATURE_STORE, OPERATIONS, PUBLISHER}
     extras = own if settings.features_url or settings.redis_url else {VALKEY, *own}
     try:
-        take_tour(settings, choice.beside(*sorted(extras - set(without))), once=once)
+        take_tour(settings, choice.beside(*sorted(extras - set(without))), models_of(only), once=once)
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
         raise click.exceptions.Exit(_INTERRUPTED) from None

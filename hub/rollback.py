@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from hub.catalog import find_arm, find_model
 from hub.errors import HubError
 from hub.history.change import LIVE
-from hub.live_catalog import LiveCatalog
-from hub.publication import open_catalog, publish_model, tell
+from hub.live_catalog import LiveCatalog, open_catalog
+from hub.publication import publish_model, tell
 from hub.publishing.outcome import Result
 from hub.registry import ModelRegistry
 from hub.registry.names import registered_name, split_name

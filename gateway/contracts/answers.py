@@ -165,11 +165,16 @@ def decided_steps(method: AnnotatedMethod, names: Sequence[str]) -> list[Step]:
 
 
 def write_decided(field: FieldDescriptor) -> str:
-    """Writes what puts a decided value into its field: a number or text, a message, or a sequence of them."""
-    value = f"decided[{field.name!r}]"
-    if field.is_repeated:
-        return f"response.{field.name}.extend({value})"
-    return f"response.{field.name}.CopyFrom({value})" if field.message_type else f"response.{field.name} = {value}"
+    """Writes what puts a decided value into its field: a number or text, a message, or a sequence of them.
+
+    Messages travel as bytes: those of a decision are of another pool of descriptors.
+    """
+    place, value = f"response.{field.name}", f"decided[{field.name!r}]"
+    if field.message_type and field.is_repeated:
+        return f"for each in {value}: {place}.add().MergeFromString(each.SerializeToString())"
+    if field.message_type:
+        return f"{place}.MergeFromString({value}.SerializeToString())"
+    return f"{place}.extend({value})" if field.is_repeated else f"{place} = {value}"
 
 
 def compile_policy(method: AnnotatedMethod, policy: Policy, compile_function: Callable[[Policy], Function]) -> Function:

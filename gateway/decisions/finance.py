@@ -1,16 +1,13 @@
 """Decisions of the finance team."""
 
-import re
 from collections.abc import Callable, Mapping
 
 from erpml.finance.v1.credit_service_pb2 import ScoreCreditRequest, ScoreCreditResponse
 from erpml.finance.v1.fraud_service_pb2 import FraudRecommendation, ScoreTransactionRequest, ScoreTransactionResponse
 
-from gateway.errors import InvalidFields
+from gateway.decisions.currencies import read_currency
 from gateway.types import Policy
 
-DEFAULT_CURRENCY = "USD"
-CURRENCY_CODE = re.compile("[A-Z]{3}")
 RISK_CATEGORIES = 3
 
 # ISO 4217 currencies whose minor unit is not a hundredth -> minor units in one unit.
@@ -81,15 +78,3 @@ def fraud_recommendation(
         return {"recommendation": FraudRecommendation.FRAUD_RECOMMENDATION_APPROVE}
 
     return recommend
-
-
-def read_currency(request: ScoreCreditRequest | ScoreTransactionRequest) -> str:
-    """Returns the currency of a request.
-
-    Raises:
-        InvalidFields: It is not a code.
-    """
-    currency = request.currency_code
-    if currency and not CURRENCY_CODE.fullmatch(currency):
-        raise InvalidFields([("currency_code", f"must be an ISO 4217 code such as USD, got '{currency}'")])
-    return currency or DEFAULT_CURRENCY

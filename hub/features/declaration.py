@@ -9,9 +9,11 @@
     source: {parquet: var/features/customer_credit.parquet, entity: customer_id, event_time: event_time}
     columns:
       - {name: MonthlyIncome, type: float32, default: 0, from: income, description: Euros a month.}
+      - {name: taste, count: 16, type: float32, default: 0, description: What the customer buys.}
 
-`degrade` is also `default` or `refuse`. A source is also `{sql: {url: ..., query: ...}, ...}` or `{feast: {url: ...,
-project: ..., view: ...}}`; `${NAME}` in a URL is filled in from the environment when the source is read.
+A column with a `count` stands for that many, `taste_1` to `taste_16` here, which the source calls alike. `degrade` is
+also `default` or `refuse`. A source is also `{sql: {url: ..., query: ...}, ...}` or `{feast: {url: ..., project: ...,
+view: ...}}`; `${NAME}` in a URL is filled in from the environment when the source is read.
 """
 
 import re
@@ -20,7 +22,7 @@ from typing import Annotated, Any, Self
 
 import yaml
 from erpml.types.v1 import feature_view_pb2
-from gapura_features import BadValue, Column, FeatureType, Schema, Value, message_of
+from gapura_features import Schema
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -28,31 +30,21 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
 from hub.errors import HubError
+from hub.features.columns import DeclaredColumn, numbered
 from hub.features.spans import read_span
-
-RESERVED = ("entity", "event_time")
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
-_MOST_COLUMNS = 1_000
-_TYPES = {type_.name.lower(): type_ for type_ in FeatureType}
 
 
 def _require_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name: begin with a small letter, go on with small letters, digits and _")
     return name
-
-
-def _read_type(text: Any) -> FeatureType:
-    if text not in _TYPES:
-        raise ValueError(f"{text!r} is no type: write one of {', '.join(_TYPES)}")
-    return _TYPES[text]
 
 
 def _read_degrade(content: Any) -> Any:
@@ -112,48 +104,6 @@ class Source(BaseModel):
         return self
 
 
-class DeclaredColumn(BaseModel):
-    """One value of every row; `origin` is the column of the source, `from` in the file."""
-
-    model_config = _STRICT
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]{0,127}$")]
-    type: Annotated[FeatureType, BeforeValidator(_read_type)]
-    default: float | int | bool | str | None = Field(default=None, union_mode="smart")
-    description: str = ""
-    origin: Text | None = Field(default=None, alias="from")
-
-    @property
-    def source_name(self) -> str:
-        """Name of the column of the source."""
-        return self.origin or self.name
-
-    @property
-    def column(self) -> Column:
-        """The column as rows are packed."""
-        return Column(self.name, self.type, self._default())
-
-    @field_validator("name")
-    @classmethod
-    def _require_free_name(cls, name: str) -> str:
-        if name in RESERVED:
-            raise ValueError(f"{name!r} is what pushed rows call the id and the time: choose another name")
-        return name
-
-    @model_validator(mode="after")
-    def _require_fitting_default(self) -> Self:
-        try:
-            self.column.check(self._default())
-        except BadValue as error:
-            raise ValueError(f"`default` {error.need}") from error
-        return self
-
-    def _default(self) -> Value:
-        if self.type is FeatureType.BYTES and isinstance(self.default, str):
-            return self.default.encode()
-        return self.default
-
-
 class DegradeRule(BaseModel):
     """What is used in place of fresh rows: `stale` ones up to an age, `default` values, or nothing: `refuse`."""
 
@@ -185,7 +135,7 @@ class Declaration(BaseModel):
     freshness: Span
     degrade: Annotated[DegradeRule, BeforeValidator(_read_degrade)]
     source: Source
-    columns: tuple[DeclaredColumn, ...] = Field(min_length=1, max_length=_MOST_COLUMNS)
+    columns: Annotated[tuple[DeclaredColumn, ...], Field(min_length=1), AfterValidator(numbered)]
 
     @property
     def row_schema(self) -> Schema:
@@ -198,7 +148,7 @@ class Declaration(BaseModel):
             name=self.view,
             team=self.team,
             entity=self.entity,
-            columns=[_message_of(column) for column in self.columns],
+            columns=[column.message() for column in self.columns],
             freshness_ms=self.freshness,
             stale_ms=self.degrade.within or 0,
             degrade=feature_view_pb2.Degrade.Value(f"DEGRADE_{self.degrade.rule.upper()}"),
@@ -254,13 +204,3 @@ def _explain(found: Any, origin: str) -> str:
         "extra_forbidden": "is not known here: take it out, or look for a mistake in its name",
     }.get(found["type"], str(found["msg"]).removeprefix("Value error, "))
     return f"{origin}: {place or 'the file'}: {words}"
-
-
-def _message_of(column: DeclaredColumn) -> feature_view_pb2.FeatureColumn:
-    declared = column.column
-    return feature_view_pb2.FeatureColumn(
-        name=column.name,
-        type=feature_view_pb2.FeatureType.Value(f"FEATURE_TYPE_{column.type.name}"),
-        default_value=message_of(declared.type, declared.default),
-        description=column.description,
-    )

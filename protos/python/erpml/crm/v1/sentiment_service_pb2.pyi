@@ -242,26 +242,26 @@ class FeedbackSentiment(_message.Message):
     FEEDBACK_ID_FIELD_NUMBER: _builtins.int
     SENTIMENT_FIELD_NUMBER: _builtins.int
     POSITIVE_PROBABILITY_FIELD_NUMBER: _builtins.int
-    NEGATIVE_PROBABILITY_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
     feedback_id: _builtins.str
     """The id that came with the text."""
     sentiment: Global___Sentiment.ValueType
     """Band of `positive_probability`; the bounds are policy, these the defaults."""
     positive_probability: _builtins.float
     """Probability that the text is positive, in [0, 1]."""
-    negative_probability: _builtins.float
-    """Probability that the text is negative, in [0, 1]."""
+    confidence: _builtins.float
+    """Probability of the likelier of positive and negative, in [0.5, 1]."""
     def __init__(
         self,
         *,
         feedback_id: _builtins.str = ...,
         sentiment: Global___Sentiment.ValueType = ...,
         positive_probability: _builtins.float = ...,
-        negative_probability: _builtins.float = ...,
+        confidence: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["feedback_id", b"feedback_id", "negative_probability", b"negative_probability", "positive_probability", b"positive_probability", "sentiment", b"sentiment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "feedback_id", b"feedback_id", "positive_probability", b"positive_probability", "sentiment", b"sentiment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
