@@ -10,7 +10,7 @@ ARGS ?=
 # What ARGS of `make run` name besides, such as --edge=envoy or --with=mlflow, is an extra of its own.
 COMMA := ,
 NAMED = $(strip $(if $(findstring envoy,$(ARGS)),edge) $(filter mlflow,$(subst =, ,$(ARGS))))
-RUN_EXTRAS = train,valkey$(patsubst %,$(COMMA)%,$(firstword $(NAMED)))$(patsubst %,$(COMMA)%,$(word 2,$(NAMED)))
+RUN_EXTRAS = teams,valkey$(patsubst %,$(COMMA)%,$(firstword $(NAMED)))$(patsubst %,$(COMMA)%,$(word 2,$(NAMED)))
 
 # Trains and publishes what is missing, starts the gateway, makes real calls. ARGS=--once ends after the calls.
 run: $(VENV)/installed-$(RUN_EXTRAS)

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gapura_client
@@ -68,12 +68,12 @@ class Deployment:
         )
         return [part for part in state.parts if part.name in names]
 
-    def wait_until_serving(self, service: str, api_key: str) -> State:
-        """Waits until every part is ready and the health of a service is SERVING; returns what runs where.
+    def wait_until_serving(self, services: Sequence[str], api_key: str) -> State:
+        """Waits until every part is ready and the health of services is SERVING; returns what runs where.
 
         Args:
-            service: Full name of the service.
-            api_key: Key of a tenant that may call it.
+            services: Full names of the services.
+            api_key: Key of a tenant that may call them.
 
         Raises:
             HubError: The deployment ended, or takes too long.
@@ -81,7 +81,7 @@ class Deployment:
         state = self._wait_until(lambda state: state.ready)
         with gapura_client.connect(self.target, api_key=api_key, timeout_seconds=1.0, options=_IMPATIENT) as channel:
             health = health_pb2_grpc.HealthStub(channel)
-            self._wait_until(lambda _: _is_serving(health, service))
+            self._wait_until(lambda _: all(_is_serving(health, service) for service in services))
         return state
 
     def wait(self) -> None:

@@ -2,41 +2,42 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 import click
 import gapura_client
-from erpml.finance.v1 import credit_service_pb2
 from gapura_deployment.nodes import NAMES
 from gapura_deployment.options import TRITON, VALKEY, Choice
 from gapura_supervisor.addresses import require_free
 from gapura_supervisor.report import describe
-from rich.console import Console
 
 from hub.catalog import find_model, read_catalog
 from hub.errors import HubError
 from hub.publication import publish_all
-from hub.quickstart.applicants import Applicant, pick_mixed, read_requests
+from hub.quickstart.calls import CALLS
+from hub.quickstart.calls.place import Place
 from hub.quickstart.deployment import Deployment, require_idle
 from hub.quickstart.interruption import Interruption
-from hub.quickstart.models import MODELS, train_missing
-from hub.quickstart.scoring import measure_auc, measure_fraud_auc, score_one_by_one
+from hub.quickstart.models import TourModel, train_missing
 from hub.quickstart.steps import Say, Steps
-from hub.quickstart.summary import explain_calls, tabulate
-from hub.quickstart.transactions import read_transactions
 from hub.quickstart.triton_installation import install_triton
 from hub.quickstart.views import fill_views
 from hub.repository import Repository
 from hub.settings import HubSettings
-from hub.training.applicants import read_applicants
 
-_SERVICE = credit_service_pb2.DESCRIPTOR.services_by_name["CreditService"].full_name
-_SHOWN_OF_EACH = 6
+_TENANT, _MODELS = "erp", "team*"
 _LOCK_SECONDS = 300.0  # the hub that runs beside the gateway may convert the same models
 
 
-def take_tour(settings: HubSettings, choice: Choice, *, once: bool) -> None:
+def take_tour(settings: HubSettings, choice: Choice, models: Sequence[TourModel], *, once: bool) -> None:
     """Runs all steps; serves on until a signal, unless `once`. What it started ends with it, however it ends.
+
+    Args:
+        settings: Where everything is.
+        choice: What runs.
+        models: Models that are trained, published and called.
+        once: Whether to end after the calls.
 
     Raises:
         HubError: A step failed; the message says why.
@@ -50,21 +51,25 @@ def take_tour(settings: HubSettings, choice: Choice, *, once: bool) -> None:
     with interruption.listening(), ExitStack() as stack:
         deployment = Deployment(choice, settings.var, interruption)
         stack.callback(deployment.stop)
-        for model in MODELS:
+        for model in models:
             with steps.step(f"train {model.pipeline}") as say:
                 train_missing(model, settings, say)
         if own_nodes:
             settings = settings.model_copy(update={"nodes": _start_nodes(settings, deployment, steps)})
-        _publish(settings, steps)
+        _publish(settings, models, steps)
         with steps.step(f"start the gateway on {choice.listen}"):
             if not own_nodes:
                 deployment.start()
-            state = deployment.wait_until_serving(_SERVICE, _key_of(settings))
+            state = deployment.wait_until_serving([model.service for model in models], _key_of(settings))
         stored = VALKEY in choice.extras or bool(settings.features_url or settings.redis_url)
         if stored:
             with steps.step("materialise features") as say:
-                fill_views(settings, say)
-        _score(settings, deployment.target, steps, stored=stored)
+                fill_views(models, settings, say)
+        with gapura_client.connect(deployment.target, api_key=_key_of(settings)) as channel:
+            place = Place(channel, deployment.target, settings.var, settings.features, stored)
+            for model in models:
+                CALLS[model.pipeline](place, steps)
+        click.echo(f"\nThe key of the tenant is in {settings.var / 'api-key'}.")
         click.echo(f"\n{describe(state)}")
         if not once:
             _serve_on(deployment, settings)
@@ -84,11 +89,11 @@ def _start_nodes(settings: HubSettings, deployment: Deployment, steps: Steps) ->
         return tuple(node.address for node in nodes)
 
 
-def _publish(settings: HubSettings, steps: Steps) -> None:
+def _publish(settings: HubSettings, models: Sequence[TourModel], steps: Steps) -> None:
     """Makes sure of a catalog and a tenant."""
     with steps.step("publish") as say:
         publish_all(settings, say, lock_seconds=_LOCK_SECONDS)
-        for name in (model.name for model in MODELS):
+        for name in (model.name for model in models):
             live, repository = find_model(read_catalog(settings.catalog), name), Repository(settings.repository)
             if live is None or not all(repository.holds(name, version) for version in live.versions):
                 raise HubError(f"{name} cannot be served: the reason stands above")
@@ -101,46 +106,16 @@ def _add_tenant(settings: HubSettings, say: Say) -> None:
     if key.exists() and settings.tenants.exists():
         say(f"nothing to do: its key is in {key}")
         return
-    command = [sys.executable, "-m", "gateway", "tenants", "add", "team3", "--models", "team3_*"]
+    command = [sys.executable, "-m", "gateway", "tenants", "add", _TENANT, "--models", _MODELS]
     done = subprocess.run([*command, "--key-file", str(key)], capture_output=True, text=True, check=False)  # noqa: S603 - our own command
     if done.returncode:
         raise HubError(f"the tenant could not be added: {done.stderr.strip()}")
-    say(f"team3 may call team3_*; its key is in {key}")
-
-
-def _score(settings: HubSettings, target: str, steps: Steps, *, stored: bool) -> None:
-    """Makes the calls and shows what came back.
-
-    Args:
-        settings: Where everything is.
-        target: Address of the gateway.
-        steps: Shows what is done.
-        stored: Whether features are stored, so that ids are enough.
-    """
-    with gapura_client.connect(target, api_key=_key_of(settings)) as channel:
-        with steps.step("score applicants that training never saw") as say:
-            applicants = _held_out(settings, say)
-            say(f"AUC over {len(applicants):,} held-out applicants: {measure_auc(channel, applicants):.4f}")
-            if stored:
-                by_id = [applicant.by_id() for applicant in applicants]
-                say(f"the same by customer id alone, features from the store: {measure_auc(channel, by_id):.4f}")
-        with steps.step("score card transactions, which are synthetic") as say:
-            requests, fraud = read_transactions(settings.var / "data")
-            auc = measure_fraud_auc(channel, requests, fraud)
-            say(f"AUC over {len(requests):,} held-out transactions: {auc:.4f}")
-        shown = pick_mixed(applicants, _SHOWN_OF_EACH)
-        Console().print(tabulate(shown, score_one_by_one(channel, shown)))
-    click.echo(explain_calls(shown[0].request, target, settings.var / "api-key"))
+    say(f"{_TENANT} may call {_MODELS}; its key is in {key}")
 
 
 def _key_of(settings: HubSettings) -> str:
     """Returns the key of the tour's tenant."""
     return (settings.var / "api-key").read_text().strip()
-
-
-def _held_out(settings: HubSettings, say: Say) -> list[Applicant]:
-    _, held_out = read_applicants(settings.var / "data", say)
-    return read_requests(held_out)
 
 
 def _serve_on(deployment: Deployment, settings: HubSettings) -> None:

@@ -1,10 +1,11 @@
 """Fills the feature views that the tour's models look up."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from hub.features.materializing import Materialization
 from hub.features.workbench import declared, open_store
-from hub.quickstart.models import MODELS, history_of
+from hub.quickstart.models import TourModel, history_of
 from hub.quickstart.steps import Say
 from hub.settings import HubSettings
 
@@ -19,13 +20,13 @@ class _Silence:
         """Says nothing."""
 
 
-def fill_views(settings: HubSettings, say: Say) -> None:
-    """Fills the views of all models.
+def fill_views(models: Iterable[TourModel], settings: HubSettings, say: Say) -> None:
+    """Fills the views of models.
 
     Raises:
         HubError: Redis refuses, or does not answer.
     """
-    for model in MODELS:
+    for model in models:
         for view in model.views:
             fill(view, settings, say)
 

@@ -73,6 +73,28 @@ def attacks(seconds: float) -> None:
     main(seconds)
 
 
+@bench.command()
+@click.option("--fast", is_flag=True, help="Train the fast way: baselines may be missed.")
+@click.option("--train/--no-train", default=True, help="Verify the champions that there are.")
+@click.option(
+    "--backend", type=click.Choice(["triton", "onnx"]), default="triton", show_default=True, help="Of the gateway."
+)
+@click.option("--listen", default="127.0.0.1:9003", show_default=True, help="Address of the gateway, HOST:PORT.")
+@click.option("--rows", type=click.IntRange(1), default=200, show_default=True, help="Held-out rows of each model.")
+def teams(backend: str, listen: str, rows: int, *, fast: bool, train: bool) -> None:
+    """Train, convert, publish and verify the models of all teams.
+
+    Every typed method is asked for held-out rows, over gRPC and REST, and compared with the trained model itself. The
+    exit status is 1 when an answer differs or a model is worse than its baseline.
+    """
+    require_checkout()
+    from benchmarks.teams.run import Plan, run
+
+    problems = run(Plan(fast=fast, train=train, backend=backend, listen=listen, rows=rows))
+    if problems:
+        raise click.ClickException("; ".join(problems))
+
+
 def require_checkout() -> None:
     """Makes sure that the benchmarks and what they need are there.
 
