@@ -34,7 +34,7 @@ class Score:
     reached: bool
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.measured:.4g} ({'at least' if self.reached else 'NOT'} {self.baseline:.4g})"
+        return f"{self.metric} {self.measured:.4g} ({'baseline' if self.reached else 'MISSES'} {self.baseline:.4g})"
 
 
 @dataclass(frozen=True, slots=True)

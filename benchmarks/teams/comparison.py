@@ -43,14 +43,13 @@ def pairs(method: AnnotatedMethod, answer: Any, row: Row) -> Iterator[tuple[Any,
             yield from _of_message(told[0], {each: output.reshape(-1) for each, output in row.items()})
             continue
         order = range(len(row[items.tensor]))
+        entries = {each: output for each, output in row.items() if len(output) == len(order)}
         if items.order_by:
             by = dict(annotations(message, annotations_pb2.output))[items.order_by]
             values = row[by.tensor].reshape(len(order), -1)[:, by.element]
             order = np.argsort(-values, kind="stable")[: len(told)]  # type: ignore[assignment] # numbers as well
         for item, entry in zip(told, order, strict=bool(items.order_by)):
-            yield from _of_message(
-                item, {each: output[entry].reshape(-1) for each, output in row.items() if output.ndim}
-            )
+            yield from _of_message(item, {each: output[entry].reshape(-1) for each, output in entries.items()})
 
 
 def difference(told: Any, wanted: Any) -> float:

@@ -3,7 +3,7 @@
 What a field feeds is read from the contract's annotations, so that no method needs code of its own here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isnan
@@ -20,7 +20,12 @@ from gateway.contracts.columns import FLOAT_FIELDS
 from gateway.contracts.descriptors import AnnotatedMethod
 
 FLOAT32, FLOAT64 = feature_view_pb2.FEATURE_TYPE_FLOAT32, feature_view_pb2.FEATURE_TYPE_FLOAT64
-TEXT = feature_view_pb2.FEATURE_TYPE_STRING
+KINDS: Mapping[int, Callable[[Any], Any]] = {
+    FLOAT32: float,
+    FLOAT64: float,
+    feature_view_pb2.FEATURE_TYPE_STRING: str,
+    feature_view_pb2.FEATURE_TYPE_BOOL: bool,
+}
 Views = Mapping[str, feature_view_pb2.FeatureView]
 
 
@@ -109,6 +114,4 @@ def _features(view: feature_view_pb2.FeatureView, prefix: str, row: Mapping[str,
 def _stored(column: feature_view_pb2.FeatureColumn, value: Any) -> Any:
     if value is None or (not isinstance(value, str) and isnan(value)):
         return None
-    if column.type == TEXT:
-        return str(value)
-    return float(value) if column.type in {FLOAT32, FLOAT64} else int(value)
+    return KINDS.get(column.type, int)(value)

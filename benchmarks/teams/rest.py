@@ -13,13 +13,15 @@ SECONDS = 30
 
 def as_json(message: Message) -> dict[str, Any]:
     """Returns a message as REST has it, without what differs from call to call."""
-    told: dict[str, Any] = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
+    told: dict[str, Any] = json_format.MessageToDict(
+        message, always_print_fields_with_no_presence=True, preserving_proto_field_name=True
+    )
     return without_identity(told)
 
 
 def without_identity(answer: dict[str, Any]) -> dict[str, Any]:
     """Returns an answer without the id of its prediction and the age of its features."""
-    return {**answer, "prediction": {**answer["prediction"], "predictionId": "", "featureAgeMs": ""}}
+    return {**answer, "prediction": {**answer["prediction"], "prediction_id": "", "feature_age_ms": ""}}
 
 
 class Rest:

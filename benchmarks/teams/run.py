@@ -72,13 +72,14 @@ class Line:
 
     def cells(self) -> tuple[str, ...]:
         """Returns the cells of the table."""
+        told = f", {self.verified.refused} refused by bounds" if self.verified.refused else ""
         measure = "relative" if self.parity.relative else "absolute"
         return (
             f"{self.method.service.rpartition('.')[2]}.{self.method.name}",
             f"{self.champion.name} ({self.champion.kind})",
             ", ".join(map(str, self.champion.scores)),
             f"{self.parity.max_abs_diff:.1e} {measure} over {self.parity.rows:,} rows",
-            f"{self.verified.difference:.1e} over {self.verified.rows}",
+            f"{self.verified.difference:.1e} over {self.verified.rows}" + told,
             f"{self.verified.rest} of {self.verified.rows}",
             f"{self.verified.p50_ms:.1f} ms",
         )

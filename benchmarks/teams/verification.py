@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 import grpc
+from gapura_client import InvalidArgument
 
 from benchmarks.teams.champions import Champion
 from benchmarks.teams.comparison import largest_difference
@@ -20,19 +21,23 @@ from benchmarks.teams.rest import Rest, as_json
 from gateway.contracts.descriptors import AnnotatedMethod
 from hub.training.native import native_answers
 
+MOST_TRIED = 2  # times the rows that are wanted, since a decision may refuse some
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:
     """What was found out about a method.
 
     Attributes:
-        rows: Rows that were asked.
+        rows: Rows that were asked and answered.
+        refused: Rows that the method's decision refused, such as a price that is out of bounds.
         difference: The largest difference between an answer and the native model's, relative above 1.
         rest: Answers over REST that were the same as over gRPC.
         p50_ms: Median time of a call over gRPC, in milliseconds.
     """
 
     rows: int
+    refused: int
     difference: float
     rest: int
     p50_ms: float
@@ -66,19 +71,26 @@ def verify(method: AnnotatedMethod, champion: Champion, views: Views, caller: Ca
     Raises:
         AssertionError: Something else than a number differs, or REST answers otherwise than gRPC.
     """
-    asked = as_stored(champion.rows.head(rows), method, views)
+    asked = as_stored(champion.rows.head(MOST_TRIED * rows), method, views)
     questions = ask(method, asked, views)
     push(questions.stored)
     call = caller.channel.unary_unary(method.path, method.request.SerializeToString, method.response.FromString)
-    answers, seconds = [], []
-    for request in questions.requests:
+    answers, seconds, refused = dict[int, Any](), [], 0
+    for number, request in enumerate(questions.requests):
         started = perf_counter()
-        answers.append(call(request))
+        try:
+            answers[number] = call(request)
+        except InvalidArgument:
+            refused += 1
+            continue
         seconds.append(perf_counter() - started)
-    difference = largest_difference(method, answers, native_answers(champion.model, asked, champion.metadata))
-    return Verified(
-        len(answers), difference, same_over_rest(method, questions.requests, answers, caller), median(seconds) * 1000
-    )
+        if len(answers) == rows:
+            break
+    kept = asked.iloc[list(answers)]
+    native = native_answers(champion.model, kept, champion.metadata)
+    difference = largest_difference(method, list(answers.values()), native)
+    same = same_over_rest(method, [questions.requests[number] for number in answers], answers.values(), caller)
+    return Verified(len(answers), refused, difference, same, median(seconds) * 1000)
 
 
 def same_over_rest(method: AnnotatedMethod, requests: Iterable[Any], answers: Iterable[Any], caller: Caller) -> int:

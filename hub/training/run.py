@@ -23,7 +23,7 @@ from hub.training.card import write_card
 from hub.training.dataset import write_parquet
 from hub.training.flavors import log_model
 from hub.training.pipelines import Pipeline, Say, load_pipeline
-from hub.training.trained import TrainedModel
+from hub.training.trained import Baseline, TrainedModel
 from hub.translation import translated
 
 _HELD_OUT = "held_out_rows"
@@ -64,11 +64,8 @@ def train_and_register(pipeline: Pipeline, settings: HubSettings, say: Say, *, f
     scores = ", ".join(f"{key} {value:.4f}" for key, value in model.metrics.items() if key != _HELD_OUT)
     say(f"on {int(model.metrics[_HELD_OUT]):,} held-out rows: {scores}")
     for baseline in model.baselines:
-        measured, reached = model.metrics[baseline.metric], baseline.reached(model.metrics)
-        say(
-            f"{baseline.metric} {measured:.4f}, baseline {baseline.value:.4f} ({baseline.source}): "
-            f"{'reached' if reached else 'NOT REACHED'}"
-        )
+        held_against = f"{model.metrics[baseline.metric]:.4f}, baseline {baseline.value:.4f} ({baseline.source})"
+        say(f"{baseline.metric} {held_against}: {_verdict_on(baseline, model)}")
     write_histories(model.histories, settings.features, say)
     version = register(model, registry, settings.artifact_uri, fast=fast)
     say(f"registered {model.name} version {version} as champion; `gapura publish` puts it live")
@@ -94,11 +91,16 @@ def register(model: TrainedModel, registry: ModelRegistry, artifact_uri: str | N
         mlflow.log_params(dict(model.params))
         mlflow.log_metrics(dict(model.metrics))
         mlflow.log_metrics({f"baseline.{baseline.metric}": baseline.value for baseline in model.baselines})
+        mlflow.set_tags({f"baseline.{each.metric}": _verdict_on(each, model) for each in model.baselines})
         _log_files(model, fast=fast)
         source = log_model(model)
     number = registry.register(model.name, source, run.info.run_id, tags)
     registry.set_alias(model.name, CHAMPION, number)
     return number
+
+
+def _verdict_on(baseline: Baseline, model: TrainedModel) -> str:
+    return "reached" if baseline.reached(model.metrics) else "NOT REACHED"
 
 
 def write_histories(histories: Mapping[str, pd.DataFrame], folder: Path, say: Say) -> None:
