@@ -9,7 +9,7 @@ from erpml.logistics.v1.demand_service_pb2_grpc import DemandServiceStub
 
 key_file = Path("var/api-key")  # written by `make run`
 api_key = os.environ.get("GAPURA_API_KEY") or (key_file.read_text().strip() if key_file.exists() else None)
-request = demand.ForecastDemandRequest(stock_item_id="2/101", periods=7)
+request = demand.ForecastDemandRequest(warehouse_id="2", product_id="101", periods=7)
 with gapura_client.connect(os.environ.get("GAPURA_TARGET", "127.0.0.1:9003"), api_key=api_key) as channel:
     try:
         answer = DemandServiceStub(channel).ForecastDemand(request)

@@ -10,7 +10,8 @@ from erpml.online_sales.v1.pricing_service_pb2_grpc import PricingServiceStub
 key_file = Path("var/api-key")  # written by `make run`
 api_key = os.environ.get("GAPURA_API_KEY") or (key_file.read_text().strip() if key_file.exists() else None)
 request = pricing.OptimizePriceRequest(
-    stock_item_id="2/tropicana-premium-64oz",  # its price, cost and demand are stored
+    store_id="2",
+    product_id="tropicana-premium-64oz",  # its price, cost and demand are stored
     competitor_lowest_price_minor=179,  # what competitors ask today
     min_margin=0.1,
     max_change=0.15,

@@ -88,8 +88,11 @@ def _fill(
                 setattr(message, each.name, as_field(each, value))
         elif options.HasExtension(annotations_pb2.entity):
             entity = options.Extensions[annotations_pb2.entity]
-            setattr(message, each.name, name)
-            stored.setdefault(entity.view, []).append(_features(views[entity.view], entity.prefix, row, name))
+            for part in (each.name, *entity.join):
+                setattr(message, part, name)
+            stored.setdefault(entity.view, []).append(
+                _features(views[entity.view], entity.prefix, row, "/".join([name] * (1 + len(entity.join))))
+            )
         elif is_text(each) and field_behavior_pb2.REQUIRED in options.Extensions[field_behavior_pb2.field_behavior]:
             setattr(message, each.name, name)
 

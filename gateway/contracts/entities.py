@@ -38,6 +38,7 @@ class Entity:
 
     Attributes:
         field: Name of the field.
+        join: Further fields that make the id with it.
         view: The view that has the features.
         fields: Request fields that feed the same columns.
         alone: Whether they feed a column that no request field feeds: they are always wanted then.
@@ -45,10 +46,21 @@ class Entity:
     """
 
     field: str
+    join: tuple[str, ...]
     view: FeatureView
     fields: tuple[str, ...]
     alone: bool
     optional: bool
+
+    @property
+    def source(self) -> str:
+        """The expression of the id of a `request`, for sources that know `join_id`."""
+        parts = ", ".join(f"request.{field}" for field in (self.field, *self.join))
+        return f"join_id({parts})" if self.join else parts
+
+    def id(self, request: Any) -> str:
+        """Returns the id of a request; empty if it has none."""
+        return join_id(*(getattr(request, field) for field in (self.field, *self.join)))
 
     def is_wanted(self, request: Any) -> bool:
         """Says whether the request leaves a value to the stored features."""
@@ -56,13 +68,23 @@ class Entity:
 
     def is_left_out(self, request: Any) -> bool:
         """Says whether a request names no entity, and need not."""
-        return self.optional and not getattr(request, self.field)
+        return self.optional and not any(getattr(request, field) for field in (self.field, *self.join))
 
     def need(self, request: Any) -> str:
         """Returns what the id of a request needs whose features are wanted and were not looked up."""
-        if getattr(request, self.field):
-            return f"must have at most {MOST_ENTITY_BYTES} bytes in UTF-8"
+        length = f"at most {MOST_ENTITY_BYTES} bytes in UTF-8"
+        if not self.join and getattr(request, self.field):
+            return f"must have {length}"
+        if self.join and all(getattr(request, field) for field in (self.field, *self.join)):
+            return f"must have {length} with {', '.join(self.join)}; only the last of them may contain '/'"
         return "is required" if self.alone else f"is required, or all of {', '.join(self.fields)}"
+
+
+def join_id(*parts: str) -> str:
+    """Returns the id that parts make, divided by `/`, which only the last may contain; empty if there is none."""
+    if len(parts) == 1:
+        return parts[0]
+    return "/".join(parts) if all(parts) and not any("/" in part for part in parts[:-1]) else ""
 
 
 def entity_fields(method: AnnotatedMethod) -> list[tuple[str, annotations_pb2.Entity]]:
@@ -78,6 +100,10 @@ def entity_fields(method: AnnotatedMethod) -> list[tuple[str, annotations_pb2.En
             raise misfit(method, f"field '{field.name}' must be one string to be the id of an entity")
         if iskeyword(field.name):
             raise misfit(method, KEYWORD.format(field.name))
+        for name in field.GetOptions().Extensions[annotations_pb2.entity].join:
+            part = method.request.DESCRIPTOR.fields_by_name.get(name)
+            if part is None or part.is_repeated or part.type != FieldDescriptor.TYPE_STRING or iskeyword(name):
+                raise misfit(method, f"field '{field.name}' joins '{name}', which is no string of the message")
     return [(field.name, field.GetOptions().Extensions[annotations_pb2.entity]) for field in found]
 
 
@@ -138,9 +164,15 @@ def is_of(cell: Cell, entity: int) -> bool:
 
 def make_entity(field: FieldDescriptor, view: FeatureView, fields: Sequence[str]) -> Entity:
     """Makes an entity of the request fields of its columns; empty ones stand for columns that no field feeds."""
-    behavior = field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
-    optional = field_behavior_pb2.OPTIONAL in behavior
-    return Entity(field.name, view, tuple(filter(None, fields)), alone="" in fields, optional=optional)
+    options = field.GetOptions()
+    return Entity(
+        field=field.name,
+        join=tuple(options.Extensions[annotations_pb2.entity].join),
+        view=view,
+        fields=tuple(filter(None, fields)),
+        alone="" in fields,
+        optional=field_behavior_pb2.OPTIONAL in options.Extensions[field_behavior_pb2.field_behavior],
+    )
 
 
 def check_stored(method: AnnotatedMethod, signature: Signature, plan: RowPlan) -> None:

@@ -51,12 +51,14 @@ class Pick:
 
     Attributes:
         most: Most messages; 0 for all.
+        usual: Messages where the request does not say how many; 0 for the most.
         asked: Request field that says how many; empty where there is none.
         order: By what they are ordered; None where it is by their positions.
         refuse_nan: Fails a call.
     """
 
     most: int
+    usual: int
     asked: str
     order: Order | None
     refuse_nan: Callable[[], NoReturn]
@@ -87,7 +89,7 @@ class Pick:
             raise InvalidFields([(self.asked, f"must be at least 1 and at most {most}, got {wanted}")])
         if wanted < 0:
             raise InvalidFields([(self.asked, f"must be at least 1, got {wanted}")])
-        return wanted or most
+        return wanted or self.usual or most
 
 
 def read_items(method: AnnotatedMethod) -> list[tuple[str, Descriptor, annotations_pb2.Items]]:
@@ -223,7 +225,7 @@ def compile_pick(
         field = method.request.DESCRIPTOR.fields_by_name.get(items.most_field)
         if field is None or field.is_repeated or field.cpp_type not in INTEGER_FIELDS:
             raise misfit(method, f"'{items.most_field}' is no whole number of the request")
-    return Pick(items.most, items.most_field, find_order(method, bound, items, place), refuse_nan)
+    return Pick(items.most, items.usual, items.most_field, find_order(method, bound, items, place), refuse_nan)
 
 
 def find_order(

@@ -5,7 +5,7 @@ from typing import Any
 
 from gapura_features.keys import MOST_ENTITY_BYTES, is_entity
 
-from gateway.contracts.entities import Entity
+from gateway.contracts.entities import Entity, join_id
 from gateway.contracts.rows import RowPlan, compile_row
 from gateway.feature_views import FeatureStatus, Lookup
 
@@ -59,7 +59,7 @@ def compile_seek(plan: RowPlan, entities: Sequence[Entity]) -> Seek:
 
     A request that says everything is read once: its row is packed here. One that lacks the first field does not.
     """
-    names = {"is_entity": is_entity, "short": SHORT_ENTITY, "Lookup": Lookup, "make": tuple.__new__}
+    names = {"is_entity": is_entity, "short": SHORT_ENTITY, "Lookup": Lookup, "make": tuple.__new__, "join_id": join_id}
     names |= {f"view{index}": entity.view for index, entity in enumerate(entities)}
     names |= {"pack": compile_row(plan, lambda _: None)} if is_complete(entities) else {}
     exec(write_source(entities), names)  # noqa: S102 - of names that a descriptor pool accepts: letters, digits and _
@@ -81,7 +81,7 @@ def write_source(entities: Sequence[Entity]) -> str:
     for index, entity in enumerate(entities):
         wanted = "True" if entity.alone else f"not ({' and '.join(f'has({field!r})' for field in entity.fields)})"
         found = f"w{index} = make(Lookup, (view{index}, id))"
-        lines += [f"w{index} = None", f"if {wanted}:", f"    id = request.{entity.field}"]
+        lines += [f"w{index} = None", f"if {wanted}:", f"    id = {entity.source}"]
         lines += [f"    if 0 < len(id) <= short or is_entity(id): {found}"]
     order = range(len(entities))
     none = " and ".join(f"w{index} is None" for index in order)

@@ -77,7 +77,8 @@ class KeptRows:
 
     def __init__(self, side: Side, field: str) -> None:
         self._each = EachRow(side, field)
-        self._view, self._id = side.entities[0].view, attrgetter(side.entities[0].field)
+        entity = side.entities[0]
+        self._view, self._id = entity.view, entity.id if entity.join else attrgetter(entity.field)
         self._kept: dict[str, tuple[Features, StoredRow]] = {}
 
     def lookups(self, rows: Sequence[Any]) -> Sequence[Lookup | None]:

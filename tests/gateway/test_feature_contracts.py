@@ -13,7 +13,7 @@ from gateway.contracts.compilation import Compiled
 from gateway.errors import InvalidFields, InvalidRequest, Unavailable
 from gateway.feature_views import NO_FEATURES, Features, FeatureStatus, FeatureView, Lookup
 from gateway.types import Arm, Tensors
-from tests.gateway.contract_source import compiled, fed
+from tests.gateway.contract_source import REQUIRED, compiled, fed
 from tests.gateway.feature_contract import (
     BATCH,
     BOTH,
@@ -156,6 +156,29 @@ def test_an_entity_that_is_optional_may_be_left_out_for_the_defaults_of_its_view
     assert either.info({"customer_id": "ann"}, ANN, NO_FEATURES).feature_status == FRESH
     with pytest.raises(InvalidFields, match="shop_id: must have at most 512 bytes"):
         either.row({"customer_id": "ann", "shop_id": "9" * 600}, ANN, NO_FEATURES)
+
+
+def test_several_fields_may_make_an_id_together(tmp_path: Path) -> None:
+    place = "(erpml.annotations.v1.entity) = { view: 'shops' prefix: 'shop_' join: 'street' }"
+    joined = f"string shop_id = 5 [{REQUIRED}, {place}]; string street = 7 [{REQUIRED}];"
+    both = contract(tmp_path, joined, SHOP)
+    assert both.wanted(shop_id="9", street="a/b") == ["9/a/b"]
+    assert both.row({"shop_id": "9", "street": "a/b"}, SHOP_9) == [0.125]
+    for fields, told in (
+        ({"shop_id": "9"}, "street: is required"),
+        ({"street": "a"}, "shop_id: is required"),
+        ({"shop_id": "9/a", "street": "b"}, "only the last of them may contain '/'"),
+        ({"shop_id": "9", "street": "a" * 600}, "must have at most 512 bytes in UTF-8 with street"),
+    ):
+        assert not both.wanted(**fields)
+        with pytest.raises(InvalidFields, match=told):
+            both.row(fields)
+
+
+def test_a_field_that_is_no_text_makes_no_id(tmp_path: Path) -> None:
+    place = "(erpml.annotations.v1.entity) = { view: 'shops' prefix: 'shop_' join: 'street' }"
+    found = compiled(tmp_path, lead(f"string shop_id = 5 [{place}]; int32 street = 7;"), served(SHOP), SHOPS)
+    assert "field 'shop_id' joins 'street', which is no string" in found.refused[SINGLE].message
 
 
 def test_stored_values_are_written_into_the_request_for_decisions_to_see(one: Contract) -> None:

@@ -107,6 +107,12 @@ def test_more_than_there_are_cannot_be_wanted_of_entries_either(methods: Compile
         ask(methods.methods[FORECAST], answered(1, b"a", b"b"), periods=-1)
 
 
+def test_fewer_than_the_most_may_be_usual(tmp_path: Path) -> None:
+    usual = PERIODS.replace("most_field", "usual: 2 most: 3 most_field")
+    method = compiled(tmp_path, demand(usual + TOP), SERVED).methods[FORECAST]
+    assert [len(ask(method, answered(1, b"a", b"b"), periods=wanted).periods) for wanted in (0, 1, 3)] == [2, 1, 3]
+
+
 def test_an_entry_that_is_no_number_fails_the_call(methods: Compiled) -> None:
     outputs = answered(1, b"a", b"b")
     bad = np.array([0.5, np.nan, -1], "<f8").tobytes()

@@ -247,7 +247,7 @@ def stored(view: FeatureView, **values: Any) -> Features:
 
 
 def test_a_grid_of_stored_values_is_scored_in_one_batch(method: Any, view: FeatureView, arm: Arm) -> None:
-    sent = pricing.OptimizePriceRequest(stock_item_id="2/tropicana-64oz", max_change=0.1, unit_cost_minor=150)
+    sent = pricing.OptimizePriceRequest(store_id="2", product_id="tropicana-64oz", max_change=0.1, unit_cost_minor=150)
     request = method.parse(sent.SerializeToString())
     assert [lookup.entity for lookup in method.lookups(request, arm)] == ["2/tropicana-64oz"]
     inputs, _ = method.rows(request, arm, [stored(view)])
@@ -261,7 +261,7 @@ def test_a_grid_of_stored_values_is_scored_in_one_batch(method: Any, view: Featu
 
 
 def test_a_product_that_is_not_stored_is_refused(method: Any, view: FeatureView, arm: Arm) -> None:
-    request = method.parse(pricing.OptimizePriceRequest(stock_item_id="unheard").SerializeToString())
+    request = method.parse(pricing.OptimizePriceRequest(store_id="2", product_id="unheard").SerializeToString())
     method.lookups(request, arm)
     nothing = (None,) * len(view.schema.columns)
     refusal = Unavailable("FEATURES_UNAVAILABLE", "not stored")

@@ -17,7 +17,8 @@ def show(place: Place, steps: Steps) -> None:
             say("left out: no features are stored")
             return
         item = pd.read_parquet(place.features / "product_demand.parquet")["stock_item_id"].iloc[0]
-        request = demand.ForecastDemandRequest(stock_item_id=item, periods=_DAYS)
+        warehouse, product = item.split("/")
+        request = demand.ForecastDemandRequest(warehouse_id=warehouse, product_id=product, periods=_DAYS)
         answer = DemandServiceStub(place.channel).ForecastDemand(request)
         for day in answer.forecasts[:_SHOWN]:
             say(

@@ -18,7 +18,9 @@ def show(place: Place, steps: Steps) -> None:
             return
         items = pd.read_parquet(place.features / "product_pricing.parquet")["stock_item_id"].unique()[:_SHOWN]
         for item in items:
-            answer = PricingServiceStub(place.channel).OptimizePrice(pricing.OptimizePriceRequest(stock_item_id=item))
+            store, product = item.split("/")
+            request = pricing.OptimizePriceRequest(store_id=store, product_id=product)
+            answer = PricingServiceStub(place.channel).OptimizePrice(request)
             say(
                 f"{item}: {answer.current_price_minor / 100:.2f} to {answer.optimal_price_minor / 100:.2f} "
                 f"{answer.currency_code} ({answer.change_percent:+.1f} %), demand "

@@ -229,6 +229,7 @@ class Items(_message.Message):
     ORDER_BY_FIELD_NUMBER: _builtins.int
     MOST_FIELD_NUMBER: _builtins.int
     MOST_FIELD_FIELD_NUMBER: _builtins.int
+    USUAL_FIELD_NUMBER: _builtins.int
     tensor: _builtins.str
     """Name of an output with an entry for each message. Default: each message is
     made of one row of the call; the method has `rows` then.
@@ -241,8 +242,10 @@ class Items(_message.Message):
     """Most messages. Default: all of them."""
     most_field: _builtins.str
     """Request field, a whole number, that says how many messages are wanted, up
-    to `most` or all of them; where it is absent or 0, it is `most` or all.
+    to `most` or all of them.
     """
+    usual: _builtins.int
+    """Messages where that field is absent or 0. Default: `most`, or all of them."""
     def __init__(
         self,
         *,
@@ -250,10 +253,11 @@ class Items(_message.Message):
         order_by: _builtins.str = ...,
         most: _builtins.int = ...,
         most_field: _builtins.str = ...,
+        usual: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["most", b"most", "most_field", b"most_field", "order_by", b"order_by", "tensor", b"tensor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["most", b"most", "most_field", b"most_field", "order_by", b"order_by", "tensor", b"tensor", "usual", b"usual"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -304,6 +308,7 @@ class Entity(_message.Message):
 
     VIEW_FIELD_NUMBER: _builtins.int
     PREFIX_FIELD_NUMBER: _builtins.int
+    JOIN_FIELD_NUMBER: _builtins.int
     view: _builtins.str
     """Name of the feature view, as in `customer_credit`."""
     prefix: _builtins.str
@@ -311,15 +316,23 @@ class Entity(_message.Message):
     model's column, so that two fields, an origin and a destination say, can
     look up one view. Default: nothing.
     """
+    @_builtins.property
+    def join(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further string fields of the message, where several make the id together, a
+        product at a warehouse say: their values stand behind this field's, divided
+        by `/`, which only the last of them may contain.
+        """
+
     def __init__(
         self,
         *,
         view: _builtins.str = ...,
         prefix: _builtins.str = ...,
+        join: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["prefix", b"prefix", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["join", b"join", "prefix", b"prefix", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,15 +29,17 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'erpml/logistics/v1/demand_service.proto\x12\x12\x65rpml.logistics.v1\x1a&erpml/annotations/v1/annotations.proto\x1a$erpml/types/v1/prediction_info.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/rpc/status.proto\"_\n\x15\x46orecastDemandRequest\x12/\n\rstock_item_id\x18\x01 \x01(\tB\x18\xe2\x41\x01\x02\xc2\xed\x18\x10\n\x0eproduct_demand\x12\x15\n\x07periods\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\"\xa0\x01\n\x16\x46orecastDemandResponse\x12R\n\tforecasts\x18\x01 \x03(\x0b\x32\".erpml.logistics.v1.DemandForecastB\x1b\xca\xed\x18\x17\n\nprediction\x18\x1c\"\x07periods\x12\x32\n\nprediction\x18\x02 \x01(\x0b\x32\x1e.erpml.types.v1.PredictionInfo\"\xb1\x01\n\x0e\x44\x65mandForecast\x12\x1a\n\ndays_ahead\x18\x01 \x01(\x05\x42\x06\xd2\xed\x18\x02\x08\x01\x12-\n\x11\x65xpected_quantity\x18\x02 \x01(\x01\x42\x12\xb2\xed\x18\x0e\n\nprediction\x10\x01\x12(\n\x0elower_quantity\x18\x03 \x01(\x01\x42\x10\xb2\xed\x18\x0c\n\nprediction\x12*\n\x0eupper_quantity\x18\x04 \x01(\x01\x42\x12\xb2\xed\x18\x0e\n\nprediction\x10\x02\"_\n\x1a\x42\x61tchForecastDemandRequest\x12\x41\n\x08requests\x18\x01 \x03(\x0b\x32).erpml.logistics.v1.ForecastDemandRequestB\x04\xe2\x41\x01\x02\"]\n\x1b\x42\x61tchForecastDemandResponse\x12>\n\x07results\x18\x01 \x03(\x0b\x32-.erpml.logistics.v1.BatchForecastDemandResult\"\x8a\x01\n\x19\x42\x61tchForecastDemandResult\x12>\n\x08response\x18\x01 \x01(\x0b\x32*.erpml.logistics.v1.ForecastDemandResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result2\x87\x03\n\rDemandService\x12\xbb\x01\n\x0e\x46orecastDemand\x12).erpml.logistics.v1.ForecastDemandRequest\x1a*.erpml.logistics.v1.ForecastDemandResponse\"R\x90\x02\x01\xaa\xed\x18)\n\x18team2_demand_forecasting\x12\rstock_item_id\x82\xd3\xe4\x93\x02\x1c\"\x17/api/ml/demand-forecast:\x01*\x12\xb7\x01\n\x13\x42\x61tchForecastDemand\x12..erpml.logistics.v1.BatchForecastDemandRequest\x1a/.erpml.logistics.v1.BatchForecastDemandResponse\"?\x90\x02\x01\xaa\xed\x18\x10\x1a\x0e\x46orecastDemand\x82\xd3\xe4\x93\x02\"\"\x1d/api/ml/demand-forecast:batch:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'erpml/logistics/v1/demand_service.proto\x12\x12\x65rpml.logistics.v1\x1a&erpml/annotations/v1/annotations.proto\x1a$erpml/types/v1/prediction_info.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/rpc/status.proto\"\x84\x01\n\x15\x46orecastDemandRequest\x12:\n\x0cwarehouse_id\x18\x01 \x01(\tB$\xe2\x41\x01\x02\xc2\xed\x18\x1c\n\x0eproduct_demand\x1a\nproduct_id\x12\x18\n\nproduct_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07periods\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\"\xa0\x01\n\x16\x46orecastDemandResponse\x12R\n\tforecasts\x18\x01 \x03(\x0b\x32\".erpml.logistics.v1.DemandForecastB\x1b\xca\xed\x18\x17\n\nprediction\x18\x1c\"\x07periods\x12\x32\n\nprediction\x18\x02 \x01(\x0b\x32\x1e.erpml.types.v1.PredictionInfo\"\xb1\x01\n\x0e\x44\x65mandForecast\x12\x1a\n\ndays_ahead\x18\x01 \x01(\x05\x42\x06\xd2\xed\x18\x02\x08\x01\x12-\n\x11\x65xpected_quantity\x18\x02 \x01(\x01\x42\x12\xb2\xed\x18\x0e\n\nprediction\x10\x01\x12(\n\x0elower_quantity\x18\x03 \x01(\x01\x42\x10\xb2\xed\x18\x0c\n\nprediction\x12*\n\x0eupper_quantity\x18\x04 \x01(\x01\x42\x12\xb2\xed\x18\x0e\n\nprediction\x10\x02\"_\n\x1a\x42\x61tchForecastDemandRequest\x12\x41\n\x08requests\x18\x01 \x03(\x0b\x32).erpml.logistics.v1.ForecastDemandRequestB\x04\xe2\x41\x01\x02\"]\n\x1b\x42\x61tchForecastDemandResponse\x12>\n\x07results\x18\x01 \x03(\x0b\x32-.erpml.logistics.v1.BatchForecastDemandResult\"\x8a\x01\n\x19\x42\x61tchForecastDemandResult\x12>\n\x08response\x18\x01 \x01(\x0b\x32*.erpml.logistics.v1.ForecastDemandResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result2\x84\x03\n\rDemandService\x12\xb8\x01\n\x0e\x46orecastDemand\x12).erpml.logistics.v1.ForecastDemandRequest\x1a*.erpml.logistics.v1.ForecastDemandResponse\"O\x90\x02\x01\xaa\xed\x18&\n\x18team2_demand_forecasting\x12\nproduct_id\x82\xd3\xe4\x93\x02\x1c\"\x17/api/ml/demand-forecast:\x01*\x12\xb7\x01\n\x13\x42\x61tchForecastDemand\x12..erpml.logistics.v1.BatchForecastDemandRequest\x1a/.erpml.logistics.v1.BatchForecastDemandResponse\"?\x90\x02\x01\xaa\xed\x18\x10\x1a\x0e\x46orecastDemand\x82\xd3\xe4\x93\x02\"\"\x1d/api/ml/demand-forecast:batch:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'erpml.logistics.v1.demand_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FORECASTDEMANDREQUEST'].fields_by_name['stock_item_id']._loaded_options = None
-  _globals['_FORECASTDEMANDREQUEST'].fields_by_name['stock_item_id']._serialized_options = b'\342A\001\002\302\355\030\020\n\016product_demand'
+  _globals['_FORECASTDEMANDREQUEST'].fields_by_name['warehouse_id']._loaded_options = None
+  _globals['_FORECASTDEMANDREQUEST'].fields_by_name['warehouse_id']._serialized_options = b'\342A\001\002\302\355\030\034\n\016product_demand\032\nproduct_id'
+  _globals['_FORECASTDEMANDREQUEST'].fields_by_name['product_id']._loaded_options = None
+  _globals['_FORECASTDEMANDREQUEST'].fields_by_name['product_id']._serialized_options = b'\342A\001\002'
   _globals['_FORECASTDEMANDREQUEST'].fields_by_name['periods']._loaded_options = None
   _globals['_FORECASTDEMANDREQUEST'].fields_by_name['periods']._serialized_options = b'\342A\001\001'
   _globals['_FORECASTDEMANDRESPONSE'].fields_by_name['forecasts']._loaded_options = None
@@ -53,21 +55,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHFORECASTDEMANDREQUEST'].fields_by_name['requests']._loaded_options = None
   _globals['_BATCHFORECASTDEMANDREQUEST'].fields_by_name['requests']._serialized_options = b'\342A\001\002'
   _globals['_DEMANDSERVICE'].methods_by_name['ForecastDemand']._loaded_options = None
-  _globals['_DEMANDSERVICE'].methods_by_name['ForecastDemand']._serialized_options = b'\220\002\001\252\355\030)\n\030team2_demand_forecasting\022\rstock_item_id\202\323\344\223\002\034\"\027/api/ml/demand-forecast:\001*'
+  _globals['_DEMANDSERVICE'].methods_by_name['ForecastDemand']._serialized_options = b'\220\002\001\252\355\030&\n\030team2_demand_forecasting\022\nproduct_id\202\323\344\223\002\034\"\027/api/ml/demand-forecast:\001*'
   _globals['_DEMANDSERVICE'].methods_by_name['BatchForecastDemand']._loaded_options = None
   _globals['_DEMANDSERVICE'].methods_by_name['BatchForecastDemand']._serialized_options = b'\220\002\001\252\355\030\020\032\016ForecastDemand\202\323\344\223\002\"\"\035/api/ml/demand-forecast:batch:\001*'
-  _globals['_FORECASTDEMANDREQUEST']._serialized_start=229
-  _globals['_FORECASTDEMANDREQUEST']._serialized_end=324
-  _globals['_FORECASTDEMANDRESPONSE']._serialized_start=327
-  _globals['_FORECASTDEMANDRESPONSE']._serialized_end=487
-  _globals['_DEMANDFORECAST']._serialized_start=490
-  _globals['_DEMANDFORECAST']._serialized_end=667
-  _globals['_BATCHFORECASTDEMANDREQUEST']._serialized_start=669
-  _globals['_BATCHFORECASTDEMANDREQUEST']._serialized_end=764
-  _globals['_BATCHFORECASTDEMANDRESPONSE']._serialized_start=766
-  _globals['_BATCHFORECASTDEMANDRESPONSE']._serialized_end=859
-  _globals['_BATCHFORECASTDEMANDRESULT']._serialized_start=862
-  _globals['_BATCHFORECASTDEMANDRESULT']._serialized_end=1000
-  _globals['_DEMANDSERVICE']._serialized_start=1003
-  _globals['_DEMANDSERVICE']._serialized_end=1394
+  _globals['_FORECASTDEMANDREQUEST']._serialized_start=230
+  _globals['_FORECASTDEMANDREQUEST']._serialized_end=362
+  _globals['_FORECASTDEMANDRESPONSE']._serialized_start=365
+  _globals['_FORECASTDEMANDRESPONSE']._serialized_end=525
+  _globals['_DEMANDFORECAST']._serialized_start=528
+  _globals['_DEMANDFORECAST']._serialized_end=705
+  _globals['_BATCHFORECASTDEMANDREQUEST']._serialized_start=707
+  _globals['_BATCHFORECASTDEMANDREQUEST']._serialized_end=802
+  _globals['_BATCHFORECASTDEMANDRESPONSE']._serialized_start=804
+  _globals['_BATCHFORECASTDEMANDRESPONSE']._serialized_end=897
+  _globals['_BATCHFORECASTDEMANDRESULT']._serialized_start=900
+  _globals['_BATCHFORECASTDEMANDRESULT']._serialized_end=1038
+  _globals['_DEMANDSERVICE']._serialized_start=1041
+  _globals['_DEMANDSERVICE']._serialized_end=1429
 # @@protoc_insertion_point(module_scope)

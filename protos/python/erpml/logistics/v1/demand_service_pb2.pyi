@@ -30,24 +30,28 @@ class ForecastDemandRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    STOCK_ITEM_ID_FIELD_NUMBER: _builtins.int
+    WAREHOUSE_ID_FIELD_NUMBER: _builtins.int
+    PRODUCT_ID_FIELD_NUMBER: _builtins.int
     PERIODS_FIELD_NUMBER: _builtins.int
-    stock_item_id: _builtins.str
-    """Required. Identifies the stock item, a product at a warehouse or store, as
-    `<warehouse>/<product>`: its stored features are those of the view
-    `product_demand`. Keeps a stock item on one arm of an experiment.
+    warehouse_id: _builtins.str
+    """Required. Identifies the warehouse or store. With the product it is the
+    stock item whose stored features, in the view `product_demand`, are looked
+    up. Without `/`.
     """
+    product_id: _builtins.str
+    """Required. Identifies the product; keeps it on one arm of an experiment."""
     periods: _builtins.int
     """Optional. Days to forecast, from 1 to 28; all 28 when absent or 0."""
     def __init__(
         self,
         *,
-        stock_item_id: _builtins.str = ...,
+        warehouse_id: _builtins.str = ...,
+        product_id: _builtins.str = ...,
         periods: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["periods", b"periods", "stock_item_id", b"stock_item_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["periods", b"periods", "product_id", b"product_id", "warehouse_id", b"warehouse_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -31,7 +31,8 @@ class OptimizePriceRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    STOCK_ITEM_ID_FIELD_NUMBER: _builtins.int
+    STORE_ID_FIELD_NUMBER: _builtins.int
+    PRODUCT_ID_FIELD_NUMBER: _builtins.int
     CANDIDATE_PRICES_FIELD_NUMBER: _builtins.int
     MIN_PRICE_MINOR_FIELD_NUMBER: _builtins.int
     MAX_PRICE_MINOR_FIELD_NUMBER: _builtins.int
@@ -50,10 +51,12 @@ class OptimizePriceRequest(_message.Message):
     ON_DEAL_FIELD_NUMBER: _builtins.int
     FEATURED_SHARE_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
-    stock_item_id: _builtins.str
-    """Required. Identifies the product in its store, whose stored features are
-    looked up; keeps it on one arm of an experiment.
+    store_id: _builtins.str
+    """Required. Identifies the store. With the product it is the stock item whose
+    stored features are looked up. Without `/`.
     """
+    product_id: _builtins.str
+    """Required. Identifies the product; keeps it on one arm of an experiment."""
     min_price_minor: _builtins.int
     """Optional. Lowest price in minor units, at least 1."""
     max_price_minor: _builtins.int
@@ -128,7 +131,8 @@ class OptimizePriceRequest(_message.Message):
     def __init__(
         self,
         *,
-        stock_item_id: _builtins.str = ...,
+        store_id: _builtins.str = ...,
+        product_id: _builtins.str = ...,
         candidate_prices: _abc.Iterable[Global___PricePoint] | None = ...,
         min_price_minor: _builtins.int | None = ...,
         max_price_minor: _builtins.int | None = ...,
@@ -150,7 +154,7 @@ class OptimizePriceRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_competitor_lowest_price_minor", b"_competitor_lowest_price_minor", "_competitor_mean_price_minor", b"_competitor_mean_price_minor", "_current_price_minor", b"_current_price_minor", "_featured_share", b"_featured_share", "_last_week_demand", b"_last_week_demand", "_max_change", b"_max_change", "_max_price_minor", b"_max_price_minor", "_min_margin", b"_min_margin", "_min_price_minor", b"_min_price_minor", "_on_deal", b"_on_deal", "_recent_demand", b"_recent_demand", "_recent_price_minor", b"_recent_price_minor", "_stock_units", b"_stock_units", "_unit_cost_minor", b"_unit_cost_minor", "_usual_demand", b"_usual_demand", "_usual_price_minor", b"_usual_price_minor", "competitor_lowest_price_minor", b"competitor_lowest_price_minor", "competitor_mean_price_minor", b"competitor_mean_price_minor", "current_price_minor", b"current_price_minor", "featured_share", b"featured_share", "last_week_demand", b"last_week_demand", "max_change", b"max_change", "max_price_minor", b"max_price_minor", "min_margin", b"min_margin", "min_price_minor", b"min_price_minor", "on_deal", b"on_deal", "recent_demand", b"recent_demand", "recent_price_minor", b"recent_price_minor", "stock_units", b"stock_units", "unit_cost_minor", b"unit_cost_minor", "usual_demand", b"usual_demand", "usual_price_minor", b"usual_price_minor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_competitor_lowest_price_minor", b"_competitor_lowest_price_minor", "_competitor_mean_price_minor", b"_competitor_mean_price_minor", "_current_price_minor", b"_current_price_minor", "_featured_share", b"_featured_share", "_last_week_demand", b"_last_week_demand", "_max_change", b"_max_change", "_max_price_minor", b"_max_price_minor", "_min_margin", b"_min_margin", "_min_price_minor", b"_min_price_minor", "_on_deal", b"_on_deal", "_recent_demand", b"_recent_demand", "_recent_price_minor", b"_recent_price_minor", "_stock_units", b"_stock_units", "_unit_cost_minor", b"_unit_cost_minor", "_usual_demand", b"_usual_demand", "_usual_price_minor", b"_usual_price_minor", "candidate_prices", b"candidate_prices", "competitor_lowest_price_minor", b"competitor_lowest_price_minor", "competitor_mean_price_minor", b"competitor_mean_price_minor", "currency_code", b"currency_code", "current_price_minor", b"current_price_minor", "featured_share", b"featured_share", "last_week_demand", b"last_week_demand", "max_change", b"max_change", "max_price_minor", b"max_price_minor", "min_margin", b"min_margin", "min_price_minor", b"min_price_minor", "on_deal", b"on_deal", "recent_demand", b"recent_demand", "recent_price_minor", b"recent_price_minor", "stock_item_id", b"stock_item_id", "stock_units", b"stock_units", "unit_cost_minor", b"unit_cost_minor", "usual_demand", b"usual_demand", "usual_price_minor", b"usual_price_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_competitor_lowest_price_minor", b"_competitor_lowest_price_minor", "_competitor_mean_price_minor", b"_competitor_mean_price_minor", "_current_price_minor", b"_current_price_minor", "_featured_share", b"_featured_share", "_last_week_demand", b"_last_week_demand", "_max_change", b"_max_change", "_max_price_minor", b"_max_price_minor", "_min_margin", b"_min_margin", "_min_price_minor", b"_min_price_minor", "_on_deal", b"_on_deal", "_recent_demand", b"_recent_demand", "_recent_price_minor", b"_recent_price_minor", "_stock_units", b"_stock_units", "_unit_cost_minor", b"_unit_cost_minor", "_usual_demand", b"_usual_demand", "_usual_price_minor", b"_usual_price_minor", "candidate_prices", b"candidate_prices", "competitor_lowest_price_minor", b"competitor_lowest_price_minor", "competitor_mean_price_minor", b"competitor_mean_price_minor", "currency_code", b"currency_code", "current_price_minor", b"current_price_minor", "featured_share", b"featured_share", "last_week_demand", b"last_week_demand", "max_change", b"max_change", "max_price_minor", b"max_price_minor", "min_margin", b"min_margin", "min_price_minor", b"min_price_minor", "on_deal", b"on_deal", "product_id", b"product_id", "recent_demand", b"recent_demand", "recent_price_minor", b"recent_price_minor", "stock_units", b"stock_units", "store_id", b"store_id", "unit_cost_minor", b"unit_cost_minor", "usual_demand", b"usual_demand", "usual_price_minor", b"usual_price_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__competitor_lowest_price_minor: _TypeAlias = _typing.Literal["competitor_lowest_price_minor"]  # noqa: Y015
     _WhichOneofArgType__competitor_lowest_price_minor: _TypeAlias = _typing.Literal["_competitor_lowest_price_minor", b"_competitor_lowest_price_minor"]  # noqa: Y015

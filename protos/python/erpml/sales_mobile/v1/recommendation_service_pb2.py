@@ -28,7 +28,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2erpml/sales_mobile/v1/recommendation_service.proto\x12\x15\x65rpml.sales_mobile.v1\x1a&erpml/annotations/v1/annotations.proto\x1a$erpml/types/v1/prediction_info.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x9d\x02\n\x18RecommendProductsRequest\x12-\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x18\xe2\x41\x01\x02\xc2\xed\x18\x10\n\x0e\x63ustomer_taste\x12*\n\x08location\x18\x02 \x01(\tB\x18\xe2\x41\x01\x01\xc2\xed\x18\x10\n\x0elocation_taste\x12\x41\n\ncandidates\x18\x03 \x03(\x0b\x32\'.erpml.sales_mobile.v1.ProductCandidateB\x04\xe2\x41\x01\x02\x12\x19\n\x0bmax_results\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x35\n\x0eshopping_trips\x18\x05 \x01(\x05\x42\x18\xe2\x41\x01\x01\xaa\xed\x18\x10\n\x05trips\x11\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x42\x11\n\x0f_shopping_trips\"A\n\x10ProductCandidate\x12-\n\nproduct_id\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xc2\xed\x18\x11\n\x0fproduct_profile\"\xbe\x01\n\x19RecommendProductsResponse\x12W\n\x08products\x18\x01 \x03(\x0b\x32).erpml.sales_mobile.v1.RecommendedProductB\x1a\xca\xed\x18\x16\x12\x05score\x18\x64\"\x0bmax_results\x12\x14\n\x0cpersonalized\x18\x02 \x01(\x08\x12\x32\n\nprediction\x18\x03 \x01(\x0b\x32\x1e.erpml.types.v1.PredictionInfo\"\xa1\x01\n\x12RecommendedProduct\x12$\n\nproduct_id\x18\x01 \x01(\tB\x10\xd2\xed\x18\x0c\x1a\nproduct_id\x12\x1a\n\x05score\x18\x02 \x01(\x01\x42\x0b\xb2\xed\x18\x07\n\x05score\x12I\n\x06reason\x18\x03 \x01(\x0e\x32+.erpml.sales_mobile.v1.RecommendationReasonB\x0c\xb2\xed\x18\x08\n\x06reason*\xe3\x01\n\x14RecommendationReason\x12%\n!RECOMMENDATION_REASON_UNSPECIFIED\x10\x00\x12\'\n#RECOMMENDATION_REASON_BOUGHT_BEFORE\x10\x01\x12.\n*RECOMMENDATION_REASON_SIMILAR_TO_PURCHASES\x10\x02\x12!\n\x1dRECOMMENDATION_REASON_POPULAR\x10\x03\x12(\n$RECOMMENDATION_REASON_POPULAR_NEARBY\x10\x04\x32\x98\x02\n\x15RecommendationService\x12\xfe\x01\n\x11RecommendProducts\x12/.erpml.sales_mobile.v1.RecommendProductsRequest\x1a\x30.erpml.sales_mobile.v1.RecommendProductsResponse\"\x85\x01\x90\x02\x01\xaa\xed\x18\\\n\x1cteam1_product_recommendation\x12\x0b\x63ustomer_id\"#\n\x17personalized_from_trips\x12\x08\x00\x00\x00\x00\x00\x00\xf0?*\ncandidates\x82\xd3\xe4\x93\x02\x1c\"\x17/api/ml/recommendations:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2erpml/sales_mobile/v1/recommendation_service.proto\x12\x15\x65rpml.sales_mobile.v1\x1a&erpml/annotations/v1/annotations.proto\x1a$erpml/types/v1/prediction_info.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x9d\x02\n\x18RecommendProductsRequest\x12-\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\x18\xe2\x41\x01\x02\xc2\xed\x18\x10\n\x0e\x63ustomer_taste\x12*\n\x08location\x18\x02 \x01(\tB\x18\xe2\x41\x01\x01\xc2\xed\x18\x10\n\x0elocation_taste\x12\x41\n\ncandidates\x18\x03 \x03(\x0b\x32\'.erpml.sales_mobile.v1.ProductCandidateB\x04\xe2\x41\x01\x02\x12\x19\n\x0bmax_results\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x35\n\x0eshopping_trips\x18\x05 \x01(\x05\x42\x18\xe2\x41\x01\x01\xaa\xed\x18\x10\n\x05trips\x11\x00\x00\x00\x00\x00\x00\x00\x00H\x00\x88\x01\x01\x42\x11\n\x0f_shopping_trips\"A\n\x10ProductCandidate\x12-\n\nproduct_id\x18\x01 \x01(\tB\x19\xe2\x41\x01\x02\xc2\xed\x18\x11\n\x0fproduct_profile\"\xc0\x01\n\x19RecommendProductsResponse\x12Y\n\x08products\x18\x01 \x03(\x0b\x32).erpml.sales_mobile.v1.RecommendedProductB\x1c\xca\xed\x18\x18\x12\x05score\x18\x64\"\x0bmax_results(\n\x12\x14\n\x0cpersonalized\x18\x02 \x01(\x08\x12\x32\n\nprediction\x18\x03 \x01(\x0b\x32\x1e.erpml.types.v1.PredictionInfo\"\xa1\x01\n\x12RecommendedProduct\x12$\n\nproduct_id\x18\x01 \x01(\tB\x10\xd2\xed\x18\x0c\x1a\nproduct_id\x12\x1a\n\x05score\x18\x02 \x01(\x01\x42\x0b\xb2\xed\x18\x07\n\x05score\x12I\n\x06reason\x18\x03 \x01(\x0e\x32+.erpml.sales_mobile.v1.RecommendationReasonB\x0c\xb2\xed\x18\x08\n\x06reason*\xe3\x01\n\x14RecommendationReason\x12%\n!RECOMMENDATION_REASON_UNSPECIFIED\x10\x00\x12\'\n#RECOMMENDATION_REASON_BOUGHT_BEFORE\x10\x01\x12.\n*RECOMMENDATION_REASON_SIMILAR_TO_PURCHASES\x10\x02\x12!\n\x1dRECOMMENDATION_REASON_POPULAR\x10\x03\x12(\n$RECOMMENDATION_REASON_POPULAR_NEARBY\x10\x04\x32\x98\x02\n\x15RecommendationService\x12\xfe\x01\n\x11RecommendProducts\x12/.erpml.sales_mobile.v1.RecommendProductsRequest\x1a\x30.erpml.sales_mobile.v1.RecommendProductsResponse\"\x85\x01\x90\x02\x01\xaa\xed\x18\\\n\x1cteam1_product_recommendation\x12\x0b\x63ustomer_id\"#\n\x17personalized_from_trips\x12\x08\x00\x00\x00\x00\x00\x00\xf0?*\ncandidates\x82\xd3\xe4\x93\x02\x1c\"\x17/api/ml/recommendations:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,7 +48,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRODUCTCANDIDATE'].fields_by_name['product_id']._loaded_options = None
   _globals['_PRODUCTCANDIDATE'].fields_by_name['product_id']._serialized_options = b'\342A\001\002\302\355\030\021\n\017product_profile'
   _globals['_RECOMMENDPRODUCTSRESPONSE'].fields_by_name['products']._loaded_options = None
-  _globals['_RECOMMENDPRODUCTSRESPONSE'].fields_by_name['products']._serialized_options = b'\312\355\030\026\022\005score\030d\"\013max_results'
+  _globals['_RECOMMENDPRODUCTSRESPONSE'].fields_by_name['products']._serialized_options = b'\312\355\030\030\022\005score\030d\"\013max_results(\n'
   _globals['_RECOMMENDEDPRODUCT'].fields_by_name['product_id']._loaded_options = None
   _globals['_RECOMMENDEDPRODUCT'].fields_by_name['product_id']._serialized_options = b'\322\355\030\014\032\nproduct_id'
   _globals['_RECOMMENDEDPRODUCT'].fields_by_name['score']._loaded_options = None
@@ -57,16 +57,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECOMMENDEDPRODUCT'].fields_by_name['reason']._serialized_options = b'\262\355\030\010\n\006reason'
   _globals['_RECOMMENDATIONSERVICE'].methods_by_name['RecommendProducts']._loaded_options = None
   _globals['_RECOMMENDATIONSERVICE'].methods_by_name['RecommendProducts']._serialized_options = b'\220\002\001\252\355\030\\\n\034team1_product_recommendation\022\013customer_id\"#\n\027personalized_from_trips\022\010\000\000\000\000\000\000\360?*\ncandidates\202\323\344\223\002\034\"\027/api/ml/recommendations:\001*'
-  _globals['_RECOMMENDATIONREASON']._serialized_start=931
-  _globals['_RECOMMENDATIONREASON']._serialized_end=1158
+  _globals['_RECOMMENDATIONREASON']._serialized_start=933
+  _globals['_RECOMMENDATIONREASON']._serialized_end=1160
   _globals['_RECOMMENDPRODUCTSREQUEST']._serialized_start=219
   _globals['_RECOMMENDPRODUCTSREQUEST']._serialized_end=504
   _globals['_PRODUCTCANDIDATE']._serialized_start=506
   _globals['_PRODUCTCANDIDATE']._serialized_end=571
   _globals['_RECOMMENDPRODUCTSRESPONSE']._serialized_start=574
-  _globals['_RECOMMENDPRODUCTSRESPONSE']._serialized_end=764
-  _globals['_RECOMMENDEDPRODUCT']._serialized_start=767
-  _globals['_RECOMMENDEDPRODUCT']._serialized_end=928
-  _globals['_RECOMMENDATIONSERVICE']._serialized_start=1161
-  _globals['_RECOMMENDATIONSERVICE']._serialized_end=1441
+  _globals['_RECOMMENDPRODUCTSRESPONSE']._serialized_end=766
+  _globals['_RECOMMENDEDPRODUCT']._serialized_start=769
+  _globals['_RECOMMENDEDPRODUCT']._serialized_end=930
+  _globals['_RECOMMENDATIONSERVICE']._serialized_start=1163
+  _globals['_RECOMMENDATIONSERVICE']._serialized_end=1443
 # @@protoc_insertion_point(module_scope)

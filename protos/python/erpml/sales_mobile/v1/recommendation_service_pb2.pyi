@@ -80,7 +80,7 @@ class RecommendProductsRequest(_message.Message):
     changes nothing.
     """
     max_results: _builtins.int
-    """Optional. Most products of the answer, from 1 to 100; 100 when absent or 0."""
+    """Optional. Most products of the answer, from 1 to 100; 10 when absent or 0."""
     shopping_trips: _builtins.int
     """Optional. Shopping trips of the customer so far. From 0. The stored value is
     used when absent; it is 0 for a new customer.
