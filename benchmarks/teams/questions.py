@@ -49,7 +49,7 @@ def as_stored(rows: pd.DataFrame, method: AnnotatedMethod, views: Views) -> pd.D
         for each, prefix in entities_of(message, views):
             singles = [prefix + column.name for column in each.columns if column.type == FLOAT32]
             kept = [name for name in singles if name in rounded]
-            rounded[kept] = rounded[kept].astype(np.float32).astype(np.float64)
+            rounded[kept] = rounded[kept].astype(np.float32).astype(dict(rows.dtypes[kept]))
     return rounded
 
 

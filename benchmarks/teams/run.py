@@ -37,6 +37,7 @@ class Plan:
         backend: `triton` or `onnx`.
         listen: Address of the gateway, `host:port`.
         rows: Held-out rows of each model that are asked.
+        results: File of the results.
     """
 
     fast: bool
@@ -44,6 +45,7 @@ class Plan:
     backend: str
     listen: str
     rows: int
+    results: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def run(plan: Plan) -> list[str]:
             candidates = measure(settings, caller)
     show(lines)
     print(candidates)
-    keep(lines, candidates)
+    keep(lines, candidates, plan.results)
     print(f"{len(lines)} methods in {monotonic() - started:.0f} s, backend {plan.backend}")
     return [problem for line in lines for problem in line.problems]
 
@@ -131,9 +133,9 @@ def show(lines: Sequence[Line]) -> None:
     Console().print(table)
 
 
-def keep(lines: Sequence[Line], candidates: Candidates) -> None:
+def keep(lines: Sequence[Line], candidates: Candidates, path: Path) -> None:
     """Writes what was found as JSON."""
-    RESULTS.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     told = [
         {
             "method": line.method.full_name,
@@ -145,4 +147,4 @@ def keep(lines: Sequence[Line], candidates: Candidates) -> None:
         }
         for line in lines
     ]
-    RESULTS.write_text(json.dumps({"methods": told, "candidates": asdict(candidates)}, indent=2) + "\n")
+    path.write_text(json.dumps({"methods": told, "candidates": asdict(candidates)}, indent=2) + "\n")

@@ -17,11 +17,12 @@ import hub.training
 from converters import ConversionError
 from converters.flavors import flavor_of
 from hub.errors import HubError
-from hub.training.native import TEXT, describe_columns, native_answers
+from hub.training.native import NUMBER, SINGLE, TEXT, describe_columns, native_answers
 from hub.training.trained import TrainedModel
 
 _EXAMPLE_ROWS = 5
 _ANSWERED_ROWS = 64  # of which the signature's outputs are read
+_TYPES = {TEXT: DataType.string, NUMBER: DataType.double, SINGLE: DataType.float}
 _NETWORKS = frozenset({"pytorch", "tensorflow"})
 _CLOUDPICKLE = {"serialization_format": "cloudpickle"}
 
@@ -102,10 +103,10 @@ def _unnamed(signature: ModelSignature) -> ModelSignature:
 
 
 def _signature(model: TrainedModel, flavor: str) -> ModelSignature:
-    """Numbers are doubles for everybody; a model casts them to what it computes with."""
+    """Numbers are doubles but where all are of single precision; a model casts them to what it computes with."""
     spec = describe_columns(model.features, model.optional)
     columns: list[ColSpec | TensorSpec] = [
-        ColSpec(DataType.string if datatype == TEXT else DataType.double, name, required=name not in model.optional)
+        ColSpec(_TYPES[datatype], name, required=name not in model.optional)
         for name, datatype in zip(spec.columns, spec.datatypes, strict=True)
     ]
     return ModelSignature(inputs=Schema(columns), outputs=None if flavor in _NETWORKS else _outputs(model))

@@ -70,12 +70,10 @@ def train(folder: Path, say: Say, *, fast: bool) -> TrainedModel:
         estimator=model,
         params={"training_pairs": len(pairs.bought), "batch": _BATCH, "learning_rate": _LEARNING_RATE},
         metrics=metrics,
-        features=pd.DataFrame(rows.astype(np.float64), columns=list(COLUMNS)),
+        features=pd.DataFrame(rows, columns=list(COLUMNS)),
         optional=frozenset(),
         training_scores=pd.Series(scores),
-        parity_sample=pd.DataFrame(
-            features.rows(sample.customer[shown], sample.product[shown]).astype(np.float64), columns=list(COLUMNS)
-        ),
+        parity_sample=pd.DataFrame(features.rows(sample.customer[shown], sample.product[shown]), columns=list(COLUMNS)),
         source=_SOURCE,
         histories=history_rows(features, purchases, HELD_OUT_FROM.tz_localize("UTC")),
         baselines=_BASELINES,

@@ -1,11 +1,16 @@
 """`gapura start`, `gapura ps` and `gapura reload`, as operators use them: with and without Envoy before the workers."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import time
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 
 import gapura_client
@@ -26,11 +31,14 @@ from redis import Redis
 from hub.training.credit_scoring import MODEL
 from tests.conftest import Published
 from tests.e2e.deployments import Callers, Deployment, score_at, seconds_until, started
+from tests.e2e.joining_team import CONTRACT, REST_PATH
 from tests.e2e.serving import COMMAND, add_tenant, scratch_environment
+from tests.gateway.contract_source import compile_contract
 from tests.supervisor.deployments import is_alive
 from tests.triton.homes import linked_home
 from tests.triton.nodes import installed_home, wait_until
 
+LOOKS_SECONDS = 3.0  # within which the folder of contracts is looked at
 STALL_SECONDS = 3.0  # for so long a busy machine may do something else
 MOST_TRIES = 5  # of a caller until its connection is made anew
 RELOAD = [[*COMMAND, "reload"]]
@@ -127,6 +135,32 @@ def test_contracts_that_envoy_cannot_take_end_the_reload(environment: dict[str, 
         assert done.stderr.startswith("Error: the edge is as it was: ")
         assert deployment.workers["worker-1"].pid == pid
         assert score_at(deployment.listen, api_key).startswith("RISK_CATEGORY_")
+
+
+def test_contracts_that_arrive_have_their_rest_paths_without_a_reload(
+    environment: dict[str, str], api_key: str, tmp_path: Path
+) -> None:
+    with started(environment, "--edge=envoy", "--workers=1") as deployment:
+        pids = {part.pid for part in deployment.parts.values()}
+        assert status_of(deployment.listen, REST_PATH, api_key) == HTTPStatus.NOT_FOUND
+        folder = Path(environment["GAPURA_CONTRACTS"])
+        folder.mkdir(exist_ok=True)
+        (folder / "team5.binpb").write_bytes(compile_contract(tmp_path, CONTRACT))
+        refused = HTTPStatus.FORBIDDEN  # to this tenant: the call reaches the gateway
+        wait_until(lambda: status_of(deployment.listen, REST_PATH, api_key) == refused, 20)
+        (folder / "bad.binpb").write_bytes(b"\xff\xff")
+        time.sleep(LOOKS_SECONDS)
+        assert status_of(deployment.listen, REST_PATH, api_key) == refused
+        assert {part.pid for part in deployment.parts.values()} == pids
+        assert score_at(deployment.listen, api_key).startswith("RISK_CATEGORY_")
+        assert "the edge is as it was" in deployment.end()[1]
+
+
+def status_of(address: str, path: str, api_key: str) -> int:
+    """Returns the status of a call over REST."""
+    with closing(HTTPConnection(address, timeout=10)) as connection:
+        connection.request("POST", path, json.dumps({"stock": 1, "daily_sales": 2}), {"x-api-key": api_key})
+        return connection.getresponse().status
 
 
 @pytest.mark.parametrize("edge", ["--edge=none", "--edge=envoy"])

@@ -76,6 +76,16 @@ def test_contracts_that_cannot_be_read_end_the_reload(tmp_path: Path) -> None:
             asyncio.run(edge.route([worker]))
 
 
+async def test_contracts_that_cannot_be_read_are_told_once_as_they_come(tmp_path: Path) -> None:
+    with TemporaryDirectory(prefix="edge-") as home:
+        edge = EnvoyEdge(EdgeSettings(home=Path(home), access_log=None), tmp_path, [f"unix:{tmp_path}/worker.sock"])
+        await edge.follow()
+        (tmp_path / "folder.binpb").mkdir()
+        with pytest.raises(SupervisionError, match=r"the edge is as it was: .*folder\.binpb"):
+            await edge.follow()
+        await edge.follow()
+
+
 async def test_a_defect_is_told_to_who_asked(tmp_path: Path) -> None:
     async def fail(_: Callable[[str], None]) -> None:
         raise KeyError("defect")

@@ -81,16 +81,20 @@ def attacks(seconds: float) -> None:
 )
 @click.option("--listen", default="127.0.0.1:9003", show_default=True, help="Address of the gateway, HOST:PORT.")
 @click.option("--rows", type=click.IntRange(1), default=200, show_default=True, help="Held-out rows of each model.")
-def teams(backend: str, listen: str, rows: int, *, fast: bool, train: bool) -> None:
+@click.option("--results", type=click.Path(path_type=Path), help="File.  [default: benchmarks/results/teams.json]")
+def teams(  # noqa: PLR0913 - a parameter for each option
+    backend: str, listen: str, rows: int, results: Path | None, *, fast: bool, train: bool
+) -> None:
     """Train, convert, publish and verify the models of all teams.
 
     Every typed method is asked for held-out rows, over gRPC and REST, and compared with the trained model itself. The
     exit status is 1 when an answer differs or a model is worse than its baseline.
     """
     require_checkout()
-    from benchmarks.teams.run import Plan, run
+    from benchmarks.teams.run import RESULTS, Plan, run
 
-    problems = run(Plan(fast=fast, train=train, backend=backend, listen=listen, rows=rows))
+    plan = Plan(fast=fast, train=train, backend=backend, listen=listen, rows=rows, results=results or RESULTS)
+    problems = run(plan)
     if problems:
         raise click.ClickException("; ".join(problems))
 

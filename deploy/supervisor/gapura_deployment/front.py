@@ -3,7 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ class EnvoyEdge:
         self._contracts = contracts
         self._workers = tuple(workers)
         self._checked: Any = None
+        self._routing = asyncio.Lock()
+        self._seen = seen_in(contracts)
         try:
             self._write(workers)
             self._command = command(settings, Files(settings.home.absolute()).bootstrap)
@@ -69,6 +72,22 @@ class EnvoyEdge:
             SupervisionError: The contracts cannot be read, or Envoy does not take them or does not find the new workers
                 well; it is as before.
         """
+        async with self._routing:
+            await self._route(addresses)
+
+    async def follow(self) -> None:
+        """Takes up contracts that have come, gone or changed.
+
+        Raises:
+            SupervisionError: As above.
+        """
+        seen = seen_in(self._contracts)
+        if seen != self._seen:
+            self._seen = seen
+            async with self._routing:
+                await self._route(self._workers)
+
+    async def _route(self, addresses: Sequence[str]) -> None:
         before = self._workers
         new = set(addresses) - set(before)
         try:
@@ -134,6 +153,16 @@ class EnvoyProbe:
     async def look(self) -> Health:
         """Ready once it has looked at every worker and its listener is open."""
         return Health.READY if await asyncio.to_thread(is_ready, self.admin) else Health.SILENT
+
+
+def seen_in(contracts: Path) -> Mapping[str, tuple[int, int]]:
+    """Returns size and time of change of every descriptor set of a folder, by its path."""
+    found = {}
+    for path in contracts.glob("*.binpb"):
+        with suppress(OSError):  # it goes away meanwhile
+            status = path.stat()
+            found[str(path)] = (status.st_size, status.st_mtime_ns)
+    return found
 
 
 def read_workers(admin: Path) -> dict[str, bool]:

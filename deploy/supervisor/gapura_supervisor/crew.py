@@ -69,6 +69,10 @@ class Crew:
             for task in tuple(self._tasks.values()):
                 if task.done():
                     task.result()
+            try:
+                await self._edge.follow()
+            except SupervisionError as error:
+                self._say(str(error))
             await asyncio.sleep(1)
 
     async def stop(self) -> None:

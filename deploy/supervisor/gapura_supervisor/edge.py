@@ -15,9 +15,20 @@ class Edge(Protocol):
         """
         ...
 
+    async def follow(self) -> None:
+        """Reads its configuration anew if that has changed since.
+
+        Raises:
+            SupervisionError: It does not take the configuration; everything is as before, until the next change.
+        """
+        ...
+
 
 class NoEdge:
     """Workers that share a port: the kernel hands each new connection to one that listens."""
 
     async def route(self, addresses: Sequence[str]) -> None:
         """There is nobody to tell."""
+
+    async def follow(self) -> None:
+        """There is nothing to read."""
