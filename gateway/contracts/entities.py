@@ -75,8 +75,10 @@ class Entity:
         length = f"at most {MOST_ENTITY_BYTES} bytes in UTF-8"
         if not self.join and getattr(request, self.field):
             return f"must have {length}"
-        if self.join and all(getattr(request, field) for field in (self.field, *self.join)):
-            return f"must have {length} with {', '.join(self.join)}; only the last of them may contain '/'"
+        missing = [field for field in self.join if not getattr(request, field)]
+        if self.join and getattr(request, self.field):
+            together = f"must have {length} with {', '.join(self.join)}; only the last of them may contain '/'"
+            return f"says nothing without {', '.join(missing)}" if missing else together
         return "is required" if self.alone else f"is required, or all of {', '.join(self.fields)}"
 
 

@@ -52,9 +52,7 @@ or from Python ({_executable(Path(sys.executable).name)}):
   from erpml.finance.v1 import credit_service_pb2, credit_service_pb2_grpc
   with gapura_client.connect({target!r}, api_key=open({str(key)!r}).read().strip()) as channel:
       request = credit_service_pb2.ScoreCreditRequest({arguments})
-      print(credit_service_pb2_grpc.CreditServiceStub(channel).ScoreCredit(request))
-
-The API key is in {key}."""
+      print(credit_service_pb2_grpc.CreditServiceStub(channel).ScoreCredit(request))"""
 
 
 def _executable(name: str) -> str:

@@ -21,7 +21,7 @@ from gapura_supervisor.state import PartState, Place
 from tests.e2e.applicants import GOOD
 from tests.e2e.serving import COMMAND
 from tests.supervisor.deployments import ended
-from tests.triton.nodes import wait_until
+from tests.triton.nodes import installed_home, wait_until
 
 SCORE = "/erpml.finance.v1.CreditService/ScoreCredit"
 _NO_RETRIES = (
@@ -101,6 +101,15 @@ def started(environment: Mapping[str, str], *options: str) -> Iterator[Deploymen
         wait_until(lambda: deployment.ready or process.poll() is not None, 60)
         assert process.poll() is None, process.communicate()[0]
         yield deployment
+
+
+def share_triton(var: Path) -> None:
+    """Lets the commands of a folder find tritonserver, which is installed once for all; their nodes are their own."""
+    home = var / "triton"
+    home.mkdir(exist_ok=True)  # a test that is run again finds it
+    for part in ("venv", "backends"):
+        (home / part).unlink(missing_ok=True)
+        (home / part).symlink_to(installed_home() / part)
 
 
 class Callers:

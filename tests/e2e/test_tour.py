@@ -1,4 +1,7 @@
-"""`gapura up --once`, which is what `make run ARGS=--once` runs, and the example, as a newcomer meets them."""
+"""`gapura up --once`, which is what `make run ARGS=--once` runs, and the example, as a newcomer meets them.
+
+The tour is that of one team; `test_teams` has models of all.
+"""
 
 import re
 import subprocess
@@ -6,26 +9,25 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from gapura_supervisor.deployment import mark_of
 from gapura_supervisor.processes import marked
 from gapura_supervisor.state import Place
 
+from hub.commands import up
+from hub.quickstart.models import TEAMS
 from tests.conftest import Published
 from tests.e2e.conftest import Serving
+from tests.e2e.deployments import share_triton
 from tests.e2e.serving import COMMAND, free_port, own_ports
-from tests.triton.nodes import installed_home, wait_until
+from tests.triton.nodes import wait_until
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def triton_home() -> Path:
-    """The launcher's home, with tritonserver installed."""
-    return installed_home()
+TOUR = ("up", "--only=team3")
 
 
 def run(published: Published, *arguments: str) -> str:
-    """Runs `gapura` where the model is published already, so that nothing is trained again; returns what it prints."""
+    """Runs `gapura` where the credit model is published, so that it is not trained again; returns what it prints."""
     ended = subprocess.run(
         [*COMMAND, *arguments],
         env={**published.environment, **own_ports()},
@@ -39,12 +41,24 @@ def run(published: Published, *arguments: str) -> str:
 
 
 def require_scores(printed: str) -> None:
+    """Makes sure that a tour has scored applicants and transactions that training never saw."""
     auc = re.search(r"AUC over 30,000 held-out applicants: ([\d.]+)", printed)
     assert auc is not None
     assert float(auc[1]) >= 0.86
     assert f"the same by customer id alone, features from the store: {auc[1]}" in printed
     assert "defaulted" in printed
     assert "gapura call credit --customer-id applicant-" in printed
+    fraud = re.search(r"AUC over [\d,]+ held-out transactions: ([\d.]+)", printed)
+    assert fraud is not None
+    assert float(fraud[1]) >= 0.95
+
+
+def require_one_team(printed: str, var: Path) -> None:
+    """Makes sure that a tour was that of one team, with a tenant that may call every team."""
+    assert set(re.findall(r"team\d(?=[/_])", printed)) == {"team3"}
+    key = var / "api-key"
+    assert "erp may call team*; its key is in" in printed or "nothing to do: its key is in" in printed
+    assert f"\nThe key of the tenant is in {key}.\n" in printed
 
 
 @pytest.mark.parametrize(
@@ -56,13 +70,21 @@ def require_scores(printed: str) -> None:
 )
 def test_the_tour_scores_held_out_applicants_and_ends_with_0(published: Published, edge: str, parts: list[str]) -> None:
     workers = ["--workers=2"] if edge == "envoy" else []
-    printed = run(published, "up", "--once", "--edge", edge, *workers, "--listen", f"127.0.0.1:{free_port()}")
+    printed = run(published, *TOUR, "--once", "--edge", edge, *workers, "--listen", f"127.0.0.1:{free_port()}")
     require_scores(printed)
+    require_one_team(printed, published.var)
     assert re.findall(r"^(\S+) +(?:ready|starting) ", printed, re.MULTILINE) == ["supervisor", *parts]
 
 
+def test_a_team_that_no_model_is_of_is_refused_with_those_that_there_are() -> None:
+    refused = CliRunner().invoke(up, ["--only=team3", "--only=team9"])
+    assert refused.exit_code == 2
+    assert refused.output.endswith(f"Error: no model here is of team9; known: {', '.join(TEAMS)}\n")
+    assert {"team1", "team2", "team3", "team4", "team6"} <= set(TEAMS)
+
+
 def test_a_killed_tour_leaves_nothing_running(published: Published) -> None:
-    command = [*COMMAND, "up", "--listen", f"127.0.0.1:{free_port()}"]
+    command = [*COMMAND, *TOUR, "--listen", f"127.0.0.1:{free_port()}"]
     place = Place(published.var / "run")
     environment = {**published.environment, **own_ports()}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as tour:
@@ -71,12 +93,9 @@ def test_a_killed_tour_leaves_nothing_running(published: Published) -> None:
     wait_until(lambda: place.supervisor is None and not list(marked(mark_of(place))), 30)
 
 
-def test_the_tour_on_triton_scores_alike_and_leaves_no_node_running(published: Published, triton_home: Path) -> None:
-    home = published.var / "triton"  # the nodes are the test's own; the installation is shared
-    home.mkdir()
-    for part in ("venv", "backends"):
-        (home / part).symlink_to(triton_home / part)
-    printed = run(published, "up", "--once", "--backend=triton", "--listen", f"127.0.0.1:{free_port()}")
+def test_the_tour_on_triton_scores_alike_and_leaves_no_node_running(published: Published) -> None:
+    share_triton(published.var)
+    printed = run(published, *TOUR, "--once", "--backend=triton", "--listen", f"127.0.0.1:{free_port()}")
     require_scores(printed)
     assert len(re.findall(r"up-\d serves 127\.0\.0\.1:\d+", printed)) == 2
     assert printed.endswith("the gateway and its nodes have stopped\n")

@@ -165,7 +165,7 @@ def test_several_fields_may_make_an_id_together(tmp_path: Path) -> None:
     assert both.wanted(shop_id="9", street="a/b") == ["9/a/b"]
     assert both.row({"shop_id": "9", "street": "a/b"}, SHOP_9) == [0.125]
     for fields, told in (
-        ({"shop_id": "9"}, "street: is required"),
+        ({"shop_id": "9"}, "street: is required; shop_id: says nothing without street"),
         ({"street": "a"}, "shop_id: is required"),
         ({"shop_id": "9/a", "street": "b"}, "only the last of them may contain '/'"),
         ({"shop_id": "9", "street": "a" * 600}, "must have at most 512 bytes in UTF-8 with street"),

@@ -10,19 +10,34 @@ import pandas as pd
 import pytest
 from gapura_deployment.options import Choice
 
+from gateway.contracts.descriptors import link
 from hub.errors import HubError
 from hub.quickstart.applicants import pick_mixed, read_requests
+from hub.quickstart.calls import CALLS
 from hub.quickstart.deployment import Deployment
 from hub.quickstart.interruption import Interruption
+from hub.quickstart.models import MODELS, models_of
 from hub.quickstart.summary import explain_calls
 from hub.quickstart.triton_installation import install_triton
 from hub.training.applicants import FEATURES, ID, TARGET
+from hub.training.pipelines import PIPELINES
 
 
 def applicants(rows: int = 4) -> pd.DataFrame:
     """Applicants 0, 1, 2 … whose features are 1.0, 2.0 …; every second one defaulted."""
     table = pd.DataFrame({name: [float(index + 1)] * rows for index, name in enumerate(FEATURES)})
     return table.assign(**{ID: range(rows), TARGET: [row % 2 for row in range(rows)]})
+
+
+def test_every_model_that_is_trained_here_is_called_by_the_tour_through_its_own_service() -> None:
+    assert {model.pipeline for model in MODELS} == set(PIPELINES) == set(CALLS)
+    services = {method.serving.model: method.service for method in link({}).methods}
+    assert {model.name: model.service for model in MODELS} == {model.name: services[model.name] for model in MODELS}
+
+
+def test_a_tour_of_a_team_has_its_models_alone() -> None:
+    assert [model.pipeline for model in models_of(["team3"])] == ["team3/credit_scoring", "team3/fraud_detection"]
+    assert models_of([]) == MODELS
 
 
 def test_a_missing_value_is_a_field_that_is_not_set() -> None:
@@ -69,7 +84,7 @@ def test_a_deployment_that_ends_early_shows_why(tmp_path: Path, monkeypatch: pyt
     deployment.start()
     try:
         with pytest.raises(HubError, match=r"^the deployment ended with status 1:\n    Error: GAPURA_LISTENER=none"):
-            deployment.wait_until_serving("any", "")
+            deployment.wait_until_serving(["any"], "")
     finally:
         deployment.stop()
 

@@ -135,7 +135,7 @@ class AnalyzeSentimentRequest(_message.Message):
     """
     @_builtins.property
     def feedback(self) -> _containers.RepeatedCompositeFieldContainer[Global___Feedback]:
-        """Required. The texts."""
+        """Required. The texts, 1 to 1,024."""
 
     def __init__(
         self,
