@@ -1,7 +1,6 @@
 """A folder in which the real commands train and publish the fraud model."""
 
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.conftest import ROOT
+from tests.conftest import copy_archives
 from tests.sharing import copy_without_artifacts, made_once
 
 VIEWS = ("customer_fraud", "merchant_fraud")
@@ -66,10 +65,8 @@ def trained_and_published(run_folder: Path, folder: Path) -> Workplace:
 
 
 def _train_and_publish(folder: Path) -> None:
-    """Trains and publishes; a wheel that was downloaded before is used again."""
-    (folder / "var/data").mkdir(parents=True)
-    for wheel in (ROOT / "var/data").glob("evalml-*.whl"):
-        shutil.copy(wheel, folder / "var/data")
+    """Trains and publishes."""
+    copy_archives(folder / "var/data")
     workplace = Workplace(folder)
     workplace.run("train", "team3/fraud_detection")
     workplace.run("publish")
