@@ -104,7 +104,7 @@ def doors(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Ite
     good = add_tenant(environment, "finance", "team3_*", "--operator", "--token", f"{ISSUER} finance-erp")
     expired = add_tenant(environment, "late", "team3_*", "--operator")
     revoked = add_tenant(environment, "gone", "team3_*", "--operator")
-    foreign = add_tenant(environment, "crm", "team6_*", "--services", "*")
+    foreign = add_tenant(environment, "support", "team7_*", "--services", "*")
     expire(tenants, "late")
     subprocess.run([*COMMAND, "tenants", "revoke", "gone", "--all"], env=environment, check=True, capture_output=True)
     unsigned = ".".join(

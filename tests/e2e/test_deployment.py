@@ -297,7 +297,7 @@ def test_mlflow_and_valkey_run_where_the_table_says_and_end_with_it(environment:
         address = f"http://127.0.0.1:{port}"
         assert deployment.parts["mlflow"].address == address
         names = [model.name for model in MlflowClient(address, address).search_registered_models()]
-        assert names == [MODEL]
+        assert MODEL in names
         host, valkey = deployment.parts["valkey"].address.split(":")
         with socket.create_connection((host, int(valkey))) as client:
             client.sendall(b"PING\r\n")

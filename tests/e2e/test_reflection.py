@@ -28,7 +28,7 @@ def test_reflection_lists_and_describes_every_service_that_may_be_called(serving
 def test_reflection_shows_nothing_of_another_teams_contracts(serving: Serving) -> None:
     with gapura_client.connect(serving.address, api_key=serving.foreign_key) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
-        assert set(database.get_services()) == OWN
+        assert set(database.get_services()) == OWN | {"erpml.online_sales.v1.PricingService"}  # team4's own
         for find, name in (
             (database.FindFileContainingSymbol, "erpml.finance.v1.CreditService"),
             (database.FindFileContainingSymbol, "erpml.finance.v1.ScoreCreditRequest"),

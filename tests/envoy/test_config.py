@@ -81,9 +81,13 @@ def test_files_are_private_and_touched_only_where_they_change(contracts: list[by
 def test_contracts_say_what_streams_what_may_be_asked_twice_and_what_has_a_path(contracts: list[bytes]) -> None:
     methods = read_methods(contracts)
     assert set(methods.services) == {
+        "erpml.crm.v1.SentimentService",
         "erpml.finance.v1.CreditService",
         "erpml.finance.v1.FraudService",
         "erpml.hub.v1.FeatureStoreService",
+        "erpml.logistics.v1.DemandService",
+        "erpml.online_sales.v1.PricingService",
+        "erpml.sales_mobile.v1.RecommendationService",
     }
     assert "/inference.GRPCInferenceService/ModelStreamInfer" in methods.streams
     assert "/inference.GRPCInferenceService/RepositoryModelLoad" in methods.commands
