@@ -177,9 +177,22 @@ def test_a_registry_without_the_archive_says_where_to_put_it(kind: str, registry
     assert list(data.iterdir()) == []
 
 
+def test_where_there_are_no_lists_of_packages_own_ones_are_fetched(apt: Callable[[str], None], tmp_path: Path) -> None:
+    member, archive = make_member("debian")
+    (tmp_path / "mirror").write_bytes(archive)
+    script = f"""
+case "$*" in
+  "download --quiet carrier=1.0") echo "E: Unable to locate package carrier" >&2; exit 100;;
+  *" --quiet update") touch {tmp_path}/updated;;
+  *) [ -e {tmp_path}/updated ] && cp {tmp_path}/mirror {member.carrier.file};;
+esac"""
+    apt(script)
+    assert read_member(member, tmp_path / "data", lambda _: None) == CONTENT
+
+
 def test_a_version_that_left_the_mirror_says_who_keeps_it(apt: Callable[[str], None], tmp_path: Path) -> None:
     apt("echo \"E: Version '1.0' for 'carrier' was not found\" >&2; exit 100")
-    with pytest.raises(HubError, match="E: Version '1.0' for 'carrier' was not found\nRun `apt-get update`") as refused:
+    with pytest.raises(HubError, match="E: Version '1.0' for 'carrier' was not found\nWhere the mirror") as refused:
         read_member(make_member("debian")[0], tmp_path / "data", lambda _: None)
     assert "snapshot.debian.org" in str(refused.value)
 

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from hub.errors import HubError
@@ -20,13 +21,32 @@ def fetch(carrier: Carrier, folder: Path) -> None:
     elsewhere = f"take {carrier.file} from {_ARCHIVE}, which keeps every version"
     if apt is None:
         raise HubError(f"{carrier.requirement} is a Debian package, and there is no apt-get here: {elsewhere}")
-    command = [apt, "download", "--quiet", carrier.requirement]
-    done = subprocess.run(  # noqa: S603 - fixed arguments
-        command, cwd=folder, capture_output=True, text=True, check=False
-    )
-    if done.returncode or not (folder / carrier.file).exists():
-        reasons = [line for line in done.stderr.splitlines() if line.startswith("E:")]
+    reason = _download(apt, carrier, folder)
+    if reason:  # perhaps the lists of packages are old, or there are none yet
+        with tempfile.TemporaryDirectory(prefix="gapura-") as name:
+            reason = _download(apt, carrier, folder, *_lists_in(apt, Path(name)))
+    if reason:
         raise HubError(
-            f"apt-get could not download {carrier.requirement}: {reasons[-1] if reasons else 'no reason given'}\n"
-            f"Run `apt-get update` and try again; where the mirror has another version, {elsewhere}"
+            f"apt-get could not download {carrier.requirement}: {reason}\n"
+            f"Where the mirror has another version, {elsewhere}"
         )
+
+
+def _download(apt: str, carrier: Carrier, folder: Path, *options: str) -> str:
+    """Downloads the package; returns why it is not there, or nothing."""
+    done = _run(folder, apt, *options, "download", "--quiet", carrier.requirement)
+    reasons = [line for line in done.stderr.splitlines() if line.startswith("E:")] or ["no reason given"]
+    return "" if (folder / carrier.file).exists() and not done.returncode else reasons[-1]
+
+
+def _lists_in(apt: str, folder: Path) -> tuple[str, ...]:
+    """Fetches lists of packages of our own, which needs no root; returns the options that use them."""
+    for part in ("lists/partial", "cache/archives/partial"):
+        (folder / part).mkdir(parents=True)
+    options = ("-o", f"Dir::State::lists={folder}/lists", "-o", f"Dir::Cache={folder}/cache")
+    _run(folder, apt, *options, "--quiet", "update")
+    return options
+
+
+def _run(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603 - apt-get alone
