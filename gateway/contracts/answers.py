@@ -1,7 +1,7 @@
 """Compiles output tensors into response fields: elements, bands, lists of items, and what a decision adds."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count
 from keyword import iskeyword
@@ -120,19 +120,20 @@ def refuse_nan(version: ModelVersion) -> NoReturn:
 def effective_policy(method: AnnotatedMethod, policy: Policy) -> Policy:
     """Returns the defaults of the contract with the catalog's values in their place."""
     defaults = {default.name: tuple(default.values) for default in method.serving.policy}
-    messages = [method.response.DESCRIPTOR, *(message for _, message, _ in read_items(method))]
-    bands = {
-        name: tuple(band.bounds) for message in messages for name, band in annotations(message, annotations_pb2.band)
-    }
+    bands = {name: tuple(band.bounds) for name, band in all_annotations(method, annotations_pb2.band)}
     return {**defaults, **bands, **policy}
+
+
+def all_annotations(method: AnnotatedMethod, extension: Any) -> Iterator[tuple[str, Any]]:
+    """Yields name and annotation of every field of the response, and of the items of its lists, that carries one."""
+    for message in (method.response.DESCRIPTOR, *(message for _, message, _ in read_items(method))):
+        yield from annotations(message, extension)
 
 
 def bound_outputs(method: AnnotatedMethod, signature: Signature) -> tuple[int, ...]:
     """Returns the positions of the outputs that the method reads, ascending; the model is asked for no others."""
-    lists = read_items(method)
-    messages = [method.response.DESCRIPTOR, *(message for _, message, _ in lists)]
-    names = {output.tensor for message in messages for _, output in annotations(message, annotations_pb2.output)}
-    names |= {items.tensor for _, _, items in lists if items.tensor}
+    names = {output.tensor for _, output in all_annotations(method, annotations_pb2.output)}
+    names |= {items.tensor for _, _, items in read_items(method) if items.tensor}
     return tuple(position for position, spec in enumerate(signature.outputs) if spec.name in names)
 
 

@@ -171,8 +171,7 @@ def check_tensor(method: AnnotatedMethod, spec: TensorSpec, columns: list[Column
     Raises:
         ContractError: The tensor holds more than the columns, or a field does not fit it.
     """
-    if min(spec.dims, default=1) < 0 or prod(spec.dims) != len(columns):
-        raise misfit(method, f"a row of '{spec.name}' has shape {list(spec.dims)}, not one element per column")
+    check_shape(method, spec)
     for column in columns:
         if not column.field:
             continue
@@ -186,6 +185,16 @@ def check_tensor(method: AnnotatedMethod, spec: TensorSpec, columns: list[Column
             raise misfit(method, f"field '{column.field}' is required: declare it `optional` so that 0 can be told")
         if column.presence and not column.required and not column.stored and spec.datatype not in FLOATS:
             raise misfit(method, f"field '{column.field}' may be absent, and {spec.datatype} has no missing value")
+
+
+def check_shape(method: AnnotatedMethod, spec: TensorSpec) -> None:
+    """Checks that a row of a tensor has one element for each of its columns.
+
+    Raises:
+        ContractError: It has not, or not always.
+    """
+    if min(spec.dims, default=1) < 0 or prod(spec.dims) != len(column_names(spec)):
+        raise misfit(method, f"a row of '{spec.name}' has shape {list(spec.dims)}, not one element per column")
 
 
 def misfit(method: AnnotatedMethod, problem: str) -> ContractError:

@@ -7,12 +7,11 @@ from functools import partial
 from gateway.contracts.answers import FillAnswer, compile_answer
 from gateway.contracts.bindings import TypedMethod, compile_versions, parse_message, terms_of
 from gateway.contracts.descriptors import AnnotatedMethod
-from gateway.contracts.entities import Entity, check_stored, match_views, read_entities
+from gateway.contracts.entities import Entity
 from gateway.contracts.fields import FieldReader
-from gateway.contracts.lookups import Asked, Seek, compile_seek
-from gateway.contracts.rows import plan_row
-from gateway.contracts.settlement import Settlement
-from gateway.contracts.stored_rows import PackStored, compile_stored
+from gateway.contracts.lookups import Asked, Seek
+from gateway.contracts.sides import compile_side
+from gateway.contracts.stored_rows import PackStored
 from gateway.errors import GatewayError
 from gateway.feature_views import Features, FeatureView, Lookup
 from gateway.interfaces import NOTHING_LEFT_OUT, Decision
@@ -145,16 +144,12 @@ def compile_binding(
         ContractError: The method, the version and the views do not fit.
     """
     signature = version.signature
-    used, stored = match_views(method, signature, views)
-    plan = plan_row(method, signature, stored)
-    check_stored(method, signature, plan)
-    entities = read_entities(method, plan, used)
-    settle = Settlement(plan, entities)
+    side = compile_side(method, signature, views)
     return EntityBinding(
-        entities=entities,
-        seek=compile_seek(plan, entities),
-        stored=compile_stored(plan, entities, settle),
-        settle=settle,
+        entities=side.entities,
+        seek=side.seek,
+        stored=side.stored,
+        settle=side.settle,
         shapes=tuple(spec.dims for spec in signature.inputs),
         terms=terms_of(method, signature),
         fill=compile_answer(method, version, model.policy, decision, stored=True),

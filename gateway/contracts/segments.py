@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, repeat
-from math import prod
 
-from gateway.contracts.columns import column_names, misfit
+from gateway.contracts.columns import check_shape, column_names
 from gateway.contracts.descriptors import AnnotatedMethod
 from gateway.types import Signature, TensorSpec
 
@@ -61,8 +60,7 @@ def divide(method: AnnotatedMethod, signature: Signature, own: set[str]) -> Segm
         ContractError: A row of a tensor has no fixed number of elements, one for each column.
     """
     for spec in signature.inputs:
-        if min(spec.dims, default=1) < 0 or prod(spec.dims) != len(column_names(spec)):
-            raise misfit(method, f"a row of '{spec.name}' has shape {list(spec.dims)}, not one element per column")
+        check_shape(method, spec)
     return Segments(tuple(tuple(divide_tensor(spec, own)) for spec in signature.inputs))
 
 

@@ -1,4 +1,4 @@
-"""Compiles half of a row: the columns that a request feeds for all rows, or those that each row feeds itself."""
+"""Compiles what a message feeds: a whole row, what a request feeds for all rows, or what each row feeds itself."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,18 +21,29 @@ class Side:
     Attributes:
         entities: Entities whose features are part of it.
         seek: Takes a message to what it looks up.
-        pack: Takes a message and the features of its entities to its parts of the tensors.
+        stored: Takes a message and the features of its entities to its parts of the tensors.
+        settle: The same, for whatever is rare, and where nothing was looked up.
         is_stored: Whether stored features of its one entity feed all of it: equal features have equal parts then.
     """
 
     entities: tuple[Entity, ...]
     seek: Seek
-    pack: PackStored
+    stored: PackStored
+    settle: PackStored
     is_stored: bool
+
+    def pack(self, message: Any, features: Sequence[Features]) -> StoredRow:
+        """Packs a message.
+
+        Raises:
+            InvalidFields: Fields are missing, not finite or out of range.
+            GatewayError: What refuses the features.
+        """
+        return (self.stored if features else self.settle)(message, features)
 
 
 def compile_side(method: AnnotatedMethod, signature: Signature, views: Mapping[str, FeatureView]) -> Side:
-    """Compiles the half that a message feeds.
+    """Compiles what a message feeds.
 
     Args:
         method: The method; its request is the message.
@@ -47,15 +58,16 @@ def compile_side(method: AnnotatedMethod, signature: Signature, views: Mapping[s
     check_stored(method, signature, plan)
     entities = read_entities(method, plan, used)
     if not entities:
-        return Side((), seek_nothing, without_features(plan), is_stored=False)
+        pack = without_features(plan)
+        return Side((), seek_nothing, pack, pack, is_stored=False)
     settle = Settlement(plan, entities)
-    fast = compile_stored(plan, entities, settle)
-
-    def pack(message: Any, features: Sequence[Features]) -> StoredRow:
-        return fast(message, features) if features else settle(message)
-
-    is_stored = len(entities) == 1 and not any(cell.column.field for cell in plan.cells())
-    return Side(entities, compile_seek(plan, entities), pack, is_stored)
+    return Side(
+        entities=entities,
+        seek=compile_seek(plan, entities),
+        stored=compile_stored(plan, entities, settle),
+        settle=settle,
+        is_stored=len(entities) == 1 and not any(cell.column.field for cell in plan.cells()),
+    )
 
 
 def seek_nothing(asked: Asked) -> Sequence[Any]:  # noqa: ARG001 - the same for all
