@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 LOOK_SECONDS = 0.02
 STOP_SECONDS = 30
@@ -22,12 +23,17 @@ def running_gateway(environment: Mapping[str, str]) -> Iterator[tuple[int, str]]
         try:
             yield process.pid, wait_for_address(process, Path(log.name))
         finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process, STOP_SECONDS)
+
+
+def end(process: subprocess.Popen[Any], seconds: float) -> None:
+    """Tells a process to end, and waits; it is killed where that takes longer."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def wait_for_address(process: subprocess.Popen[bytes], log: Path) -> str:

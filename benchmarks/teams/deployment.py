@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 
+from benchmarks.gateway_process import end
+
 SERVING = "Serving until"
 PATIENCE = {"GAPURA_FEATURES_BUDGET_MS": "2000"}  # what is verified may not depend on how long a first read takes
 STOP_SECONDS = 60
@@ -28,12 +30,7 @@ def running(listen: str, backend: str) -> Iterator[None]:
         wait_until_serving(child)
         yield
     finally:
-        child.terminate()
-        try:
-            child.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        end(child, STOP_SECONDS)
 
 
 def wait_until_serving(child: "subprocess.Popen[str]") -> None:
