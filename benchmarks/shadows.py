@@ -28,19 +28,19 @@ from erpml.catalog.v1 import catalog_pb2
 from benchmarks.arena import ONE_TENANT, TENANT, Arena, running_node, write_tenants_of
 from benchmarks.gateway_process import running_gateway
 from benchmarks.gbm import Recipe, draw_rows, grow
-from benchmarks.lanes import h2load
 from benchmarks.lanes.contestants import Contestant
 from benchmarks.lanes.field import HEAVY, HEAVY_TREES, QUESTIONS, SMALL, SMALL_TREES
 from benchmarks.lanes.floods import answered_per_second, flood
-from benchmarks.lanes.h2load import Shape, require_h2load
-from benchmarks.lanes.loads import SHED, ask_at_pace, percentile_ms
-from benchmarks.lanes.machine import this_machine
-from benchmarks.lanes.measurement import Pace
-from benchmarks.lanes.questions import ask
-from benchmarks.lanes.ratios import order_of_round, ratio_of
-from benchmarks.lanes.results import Bar
+from benchmarks.lanes.loads import SHED, ask_at_pace
 from benchmarks.lanes.suites.small import bar
 from benchmarks.lanes.verification import verify
+from benchmarks.measuring import h2load
+from benchmarks.measuring.h2load import Shape, require_h2load
+from benchmarks.measuring.machine import this_machine
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.questions import ask
+from benchmarks.measuring.ratios import order_of_round, percentile_ms, ratio_of
+from benchmarks.measuring.results import Bar
 from benchmarks.models import BenchModel, write_models
 from benchmarks.telemetry.ground import NO_EXPORT, contestant, counted, watched_machine
 from gateway.telemetry.families import SHADOW_CALLS
@@ -163,8 +163,8 @@ async def measure_half(side: Side, per_second: float, pace: Pace, folder: Path) 
     body, log = folder / "body", folder / "log"
     body.write_bytes(side.contestant.questions[0].body)
     log.unlink(missing_ok=True)
-    address, headers = side.contestant.address, side.contestant.headers
-    command = h2load.compose_command(address, headers, body, SPREAD, pace.seconds, log=log, per_second=per_second)
+    url, headers = side.contestant.url, side.contestant.headers
+    command = h2load.compose_command(url, headers, body, SPREAD, pace.seconds, log=log, per_second=per_second)
     with watched_shadow(side, "half", pace.seconds):
         load = await h2load.start(command)
         looked = await ask_at_pace(side.contestant, LOOKS_PER_SECOND, pace.seconds, connections=1)

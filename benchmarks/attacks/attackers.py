@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 
-from benchmarks.lanes.http2 import (
+from benchmarks.measuring.http2 import (
     CONTINUATION,
     DATA,
     END_HEADERS,

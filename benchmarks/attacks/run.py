@@ -13,10 +13,10 @@ from gapura_envoy.testing import running_edge
 from benchmarks.arena import TENANT, write_tenants_of
 from benchmarks.attacks.attackers import PLANS
 from benchmarks.attacks.witness import Caller, Testimony, watch
-from benchmarks.edge.contestants import LIVE
 from benchmarks.edge.ground import environment_of
 from benchmarks.edge.workers import running_worker
-from benchmarks.lanes.report import render_table
+from benchmarks.measuring.framing import LIVE
+from benchmarks.measuring.report import render_table
 from benchmarks.models import echo_model, write_models
 
 SECONDS, WORKERS, MOST_MIB = 10.0, 2, 400

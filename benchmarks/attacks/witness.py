@@ -4,14 +4,14 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import grpc.aio
 
+from benchmarks.measuring.memory import proportional_mib
+
 PROBE_SECONDS, PROBE_TIMEOUT_SECONDS, LOOK_SECONDS = 0.05, 5.0, 0.05
-KIB_PER_MIB = 1024
 OWN = (("grpc.use_local_subchannel_pool", 1),)
 
 
@@ -83,12 +83,4 @@ async def look(seen: Testimony, pids: Sequence[int]) -> None:
 
 def memory_mib(pids: Sequence[int]) -> float:
     """Returns the memory that processes hold; pages that they share count once."""
-    return sum(map(held_mib, pids))
-
-
-def held_mib(pid: int) -> float:
-    """Returns the memory of a process, and its part of what it shares with others (`Pss`, man 5 proc)."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / KIB_PER_MIB
-    return 0.0
+    return sum(map(proportional_mib, pids))

@@ -11,18 +11,20 @@ from gapura_envoy.contracts import read_contracts
 from gapura_envoy.testing import running_edge
 
 from benchmarks.arena import TENANT, running_node, write_tenants_of
-from benchmarks.edge.contestants import Contestant, make_certificate
+from benchmarks.edge.certificates import make_certificate
 from benchmarks.edge.workers import running_worker
 from benchmarks.gbm import draw_rows
 from benchmarks.lanes.field import SMALL, compose_models
-from benchmarks.lanes.questions import Question, ask
+from benchmarks.measuring.contestants import Asked, Contestant
+from benchmarks.measuring.framing import LIVE, METHOD
+from benchmarks.measuring.questions import Liveness, ask
 from benchmarks.models import write_models
 
 DIRECT, BEFORE, EDGE = "direct Triton", "Envoy before Triton", "edge, 1 worker"
 NATIVE, GRPCIO, NATIVE_LIVE, GRPCIO_LIVE = "native", "grpcio", "native, ServerLive", "grpcio, ServerLive"
 EDGE_TLS, EDGE_TWO, EDGE_TWO_TLS = "edge, 1 worker, TLS", "edge, 2 workers", "edge, 2 workers, TLS"
 EDGE_BARE, EDGE_SILENT = "edge, no buffer", "edge, no access log"
-WORKERS = 2
+WORKERS, QUESTIONS = 2, 40
 Stages = dict[str, tuple[int, ...]]
 
 
@@ -36,19 +38,19 @@ def open_ground() -> Iterator[dict[str, Contestant]]:
         headers = (("x-api-key", write_tenants_of(folder / "tenants.yaml", {TENANT: {}})[TENANT]),)
         node = stack.enter_context(running_node(folder, "node1"))
         environment = environment_of(folder, node.address)
-        question = ask(SMALL, models[0].graph, draw_rows()[0][:1])[0]
+        questions: tuple[Asked, ...] = tuple(ask(SMALL, models[0].graph, draw_rows()[0][:QUESTIONS]))
         triton: Stages = {"Triton": (node.supervisor,) if node.supervisor is not None else ()}
-        found = [Contestant(DIRECT, node.address, (), triton, question)]
+        found = [Contestant(DIRECT, node.address, METHOD, questions, triton)]
         for listener in ("native", "grpcio"):
             pid, address = stack.enter_context(running_worker(environment, listener, "127.0.0.1:0"))
             stages: Stages = {"workers": (pid,), **triton}
-            found.append(Contestant(listener, address, headers, stages, question))
-            found.append(Contestant(f"{listener}, ServerLive", address, headers, stages))
+            found.append(Contestant(listener, address, METHOD, questions, stages, headers))
+            found.append(Contestant(f"{listener}, ServerLive", address, LIVE, (Liveness(),), stages, headers))
         workers = [
             stack.enter_context(running_worker(environment, "native", f"unix:{folder}/worker{number}"))
             for number in range(WORKERS)
         ]
-        edges = open_edges(stack, folder, headers, question, workers, (node.address, triton))
+        edges = open_edges(stack, folder, headers, questions, workers, (node.address, triton))
         yield {contestant.name: contestant for contestant in (*found, *edges)}
 
 
@@ -56,7 +58,7 @@ def open_edges(  # noqa: PLR0913, PLR0917 - what they stand before
     stack: ExitStack,
     folder: Path,
     headers: tuple[tuple[str, str], ...],
-    question: Question,
+    questions: tuple[Asked, ...],
     workers: list[tuple[int, str]],
     node: tuple[str, Stages],
 ) -> Iterator[Contestant]:
@@ -80,7 +82,7 @@ def open_edges(  # noqa: PLR0913, PLR0917 - what they stand before
         pids = tuple(pid for pid, _ in workers[:count])
         stages = {"Envoy": (edge.process.pid,), **({"workers": pids} if pids else {}), **node[1]}
         authority = certificate if "certificate" in settings else None
-        yield Contestant(name, edge.address, headers, stages, question, authority)
+        yield Contestant(name, edge.address, METHOD, questions, stages, headers, authority=authority)
 
 
 def environment_of(folder: Path, node: str) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from benchmarks.lanes.questions import Question
+from benchmarks.measuring.framing import METHOD
+from benchmarks.measuring.questions import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +27,8 @@ class Contestant:
     questions: tuple[Question, ...]
     roots: tuple[int, ...]
     counter: str
+
+    @property
+    def url(self) -> str:
+        """Where `h2load` sends calls."""
+        return f"http://{self.address}{METHOD}"

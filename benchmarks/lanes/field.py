@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.arena import TENANT, Arena, Policies, open_arena
 from benchmarks.gbm import Recipe, Rows, draw_rows, grow
 from benchmarks.lanes.contestants import Contestant
-from benchmarks.lanes.questions import Question, ask
+from benchmarks.measuring.questions import Question, ask
 from benchmarks.models import MAX_BATCH_SIZE, BenchModel
 
 SMALL, SINGLE, DYNAMIC, HEAVY, NARROW = "team9_small", "team9_single", "team9_dynamic", "team9_heavy", "team9_narrow"

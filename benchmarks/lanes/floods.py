@@ -5,12 +5,12 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.lanes import h2load
 from benchmarks.lanes.contestants import Contestant
-from benchmarks.lanes.cpu import tree_seconds
-from benchmarks.lanes.h2load import Shape
-from benchmarks.lanes.http2 import OK
 from benchmarks.lanes.loads import Tally, ask_at_pace
+from benchmarks.measuring import h2load
+from benchmarks.measuring.cpu import tree_seconds
+from benchmarks.measuring.h2load import Shape
+from benchmarks.measuring.http2 import OK
 
 CONNECTIONS, MOST_STREAMS = 16, 1_000
 CALLERS_EACH = 8
@@ -86,7 +86,7 @@ async def start_flood(
     per_second = min(per_second, MOST_PER_SECOND)
     connections = max(min(CONNECTIONS, math.floor(per_second / 10)), 1)  # a connection's pace is a whole number
     shape = Shape(connections, MOST_STREAMS)
-    command = h2load.compose_command(contestant.address, headers, body, shape, seconds, per_second=per_second)
+    command = h2load.compose_command(contestant.url, headers, body, shape, seconds, per_second=per_second)
     return await h2load.start(command)
 
 
@@ -108,6 +108,6 @@ async def answered_per_second(
     body = scratch / "body"
     body.write_bytes(contestant.questions[0].body)
     headers = (*contestant.headers, ("grpc-timeout", f"{timeout_ms}m"))
-    load = await h2load.start(h2load.compose_command(contestant.address, headers, body, shape, seconds))
+    load = await h2load.start(h2load.compose_command(contestant.url, headers, body, shape, seconds))
     report = await h2load.finish(load)
     return report.answered(contestant.questions[0].answer_bytes) / seconds

@@ -8,15 +8,14 @@ from itertools import count, cycle
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.lanes.contestants import Contestant
-from benchmarks.lanes.http2 import DEADLINE_EXCEEDED, OK, RESOURCE_EXHAUSTED, Connection, Reply, connect
-from benchmarks.lanes.questions import Question
+from benchmarks.measuring.http2 import DEADLINE_EXCEEDED, OK, RESOURCE_EXHAUSTED, Connection, Reply, connect
+from benchmarks.measuring.questions import Question
+from benchmarks.measuring.ratios import percentile_ms
 
 TICK_SECONDS = 0.002
 LAST_ANSWERS_SECONDS = 3.0
-MILLISECONDS = 1000.0
 SHED = (DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED)
 """Codes that a call may get for no fault but that there were too many."""
 
@@ -70,11 +69,6 @@ class Tally:
     def answered_within(self, seconds: float) -> int:
         """Returns how many calls were answered in time."""
         return int(np.count_nonzero(np.asarray(self.latencies) <= seconds)) - self.wrong
-
-
-def percentile_ms(seconds: Sequence[float] | NDArray[np.float64], share: float) -> float:
-    """Returns what this share of some durations stayed below, in milliseconds; NaN when there are none."""
-    return float(np.percentile(seconds, 100 * share)) * MILLISECONDS if len(seconds) else float("nan")
 
 
 class Client:

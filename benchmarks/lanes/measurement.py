@@ -9,31 +9,17 @@ from time import monotonic, time
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
-from benchmarks.lanes import h2load
 from benchmarks.lanes.contestants import Contestant
-from benchmarks.lanes.cpu import tree_seconds
-from benchmarks.lanes.h2load import Shape
-from benchmarks.lanes.loads import SHED, ask_at_pace, percentile_ms
-from benchmarks.lanes.ratios import order_of_round
+from benchmarks.lanes.loads import SHED, ask_at_pace
+from benchmarks.measuring import h2load
+from benchmarks.measuring.cpu import tree_seconds
+from benchmarks.measuring.h2load import Shape
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.ratios import order_of_round, percentile_ms
 
 LOOKS_PER_SECOND = 20.0
 MOST_DEATHS, BACK_SECONDS = 3, 60.0
 SLOW_START_SECONDS = 12.0  # of a node that is back, at the gateway
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long things are measured.
-
-    Attributes:
-        rounds: In which the contestants alternate.
-        seconds: Of each contestant in each round.
-        warm_up_seconds: Before them.
-    """
-
-    rounds: int
-    seconds: float
-    warm_up_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +103,7 @@ async def measure(contestant: Contestant, shape: Shape, pace: Pace, scratch: Pat
     body.write_bytes(contestant.questions[0].body)
     log.unlink(missing_ok=True)
     whole = pace.warm_up_seconds + pace.seconds
-    command = h2load.compose_command(contestant.address, contestant.headers, body, shape, whole + 0.2, log=log)
+    command = h2load.compose_command(contestant.url, contestant.headers, body, shape, whole + 0.2, log=log)
     load = await h2load.start(command)
     looks = asyncio.create_task(ask_at_pace(contestant, LOOKS_PER_SECOND, whole, connections=1))
     try:

@@ -8,14 +8,15 @@ from time import monotonic
 
 import uvloop
 
-from benchmarks.lanes import plots, report
-from benchmarks.lanes.cpu import machine_seconds, tree_seconds
+from benchmarks.lanes import plots
 from benchmarks.lanes.field import Field, open_field
-from benchmarks.lanes.h2load import require_h2load
-from benchmarks.lanes.machine import Machine, this_machine
-from benchmarks.lanes.measurement import Pace
-from benchmarks.lanes.results import Findings
 from benchmarks.lanes.suites import curves, flood, malformed, overload, priority, quota, sixteen, small
+from benchmarks.measuring import report
+from benchmarks.measuring.cpu import machine_seconds, tree_seconds
+from benchmarks.measuring.h2load import require_h2load
+from benchmarks.measuring.machine import Machine, this_machine
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.results import Findings
 
 Suite = Callable[[Field, Pace], Awaitable[Findings]]
 
@@ -31,7 +32,6 @@ SUITES: Mapping[str, Suite] = {
 }
 OF_MANY_TREES = {"overload", "flood", "priority"}
 THOROUGH, QUICK = Pace(rounds=6, seconds=5.0, warm_up_seconds=1.0), Pace(rounds=2, seconds=2.0, warm_up_seconds=0.5)
-RESULTS = Path("benchmarks/results")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def run(plan: Plan) -> list[str]:
 
     Raises:
         NoLoadError: `h2load` cannot be had, or fails.
-        WrongAnswersError: A contestant does not answer right, so that there is nothing to measure.
+        WrongAnswerError: A contestant does not answer right, so that there is nothing to measure.
     """
     machine = this_machine()
     require_h2load()
@@ -85,7 +85,7 @@ async def run_suites(plan: Plan, field: Field, machine: Machine) -> list[str]:
     for name in plan.suites:
         findings = await run_watched(SUITES[name], field, plan.pace)
         print(report.announce(name, findings), flush=True)
-        kept = report.keep(plan.results, name, findings, machine, plan.described())
+        kept = report.keep(plan.results, "lanes", name, findings, machine, plan.described())
         print(report.noise_of(kept[name]), flush=True)
         if curves.CURVES in findings.figures:
             plots.draw(plan.results, findings.figures[curves.CURVES], str(machine))

@@ -17,14 +17,16 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.lanes.contestants import Contestant
-from benchmarks.lanes.h2load import Shape, require_h2load
-from benchmarks.lanes.machine import this_machine
-from benchmarks.lanes.measurement import Pace, play
-from benchmarks.lanes.ratios import ratio_of
-from benchmarks.lanes.report import announce
-from benchmarks.lanes.results import Bar, Findings
+from benchmarks.lanes.measurement import play
 from benchmarks.lanes.suites.small import bar
+from benchmarks.lanes.tables import take
 from benchmarks.lanes.verification import verify
+from benchmarks.measuring.h2load import Shape, require_h2load
+from benchmarks.measuring.machine import this_machine
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.ratios import ratio_of
+from benchmarks.measuring.report import announce
+from benchmarks.measuring.results import Bar, Findings
 from benchmarks.telemetry.collectors import HEALTHY, running_collector
 from benchmarks.telemetry.ground import NO_EXPORT, export_to, open_gateways, watched_machine
 
@@ -39,7 +41,7 @@ async def compare(contestants: list[Contestant], pace: Pace, scratch: Path, titl
     findings = Findings()
     await verify(contestants, pace)
     rounds = await play(contestants, SHAPE, pace, scratch)
-    findings.take(title, rounds)
+    take(findings, title, rounds)
     off = rounds.pop(WITHOUT)
     for name, on in rounds.items():
         rate = ratio_of([each.calls_per_second for each in on], [each.calls_per_second for each in off])

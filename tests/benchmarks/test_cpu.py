@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from benchmarks.lanes.cpu import (
+from benchmarks.measuring.cpu import (
     TICKS_PER_SECOND,
     Process,
     machine_seconds,

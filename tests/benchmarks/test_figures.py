@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from benchmarks.lanes.loads import percentile_ms
-from benchmarks.lanes.ratios import difference_of, order_of_round, own_spread, ratio_of
-from benchmarks.lanes.report import render_table, without_nan
-from benchmarks.lanes.results import Bar, Findings
+from benchmarks.measuring.ratios import percentile_ms
+from benchmarks.measuring.ratios import difference_of, order_of_round, own_spread, ratio_of
+from benchmarks.measuring.report import render_table, without_nan
+from benchmarks.measuring.results import Bar, Findings
 
 
 def test_ratio_is_taken_round_by_round() -> None:

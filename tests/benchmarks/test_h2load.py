@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.lanes.h2load import NoLoadError, Shape, compose_command, parse_log, parse_report
+from benchmarks.measuring.h2load import NoLoadError, Shape, compose_command, parse_log, parse_report
 
 REPORT = """\
 finished in 2.00s, 1467.00 req/s, 300.93KB/s
@@ -49,6 +49,6 @@ def test_empty_log_has_no_requests(tmp_path: Path) -> None:
 
 
 def test_pace_is_divided_between_connections() -> None:
-    command = compose_command("127.0.0.1:1", [("x-api-key", "k")], Path("body"), Shape(4, 8), 1.5, per_second=1000)
+    command = compose_command("http://h/m", [("x-api-key", "k")], Path("body"), Shape(4, 8), 1.5, per_second=1000)
     assert {"--rps=250", "--clients=4", "--max-concurrent-streams=8", "--duration=1500ms"} <= set(command)
     assert "--header=x-api-key: k" in command

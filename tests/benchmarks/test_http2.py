@@ -7,8 +7,8 @@ from typing import Any
 import grpc
 import pytest
 
-from benchmarks.lanes.framing import METHOD, frame
-from benchmarks.lanes.http2 import (
+from benchmarks.measuring.framing import METHOD, frame
+from benchmarks.measuring.http2 import (
     INVALID_ARGUMENT,
     OK,
     RESOURCE_EXHAUSTED,

@@ -9,8 +9,8 @@ from gapura_bench import commands
 
 from benchmarks.gbm import COLUMNS, Recipe, draw_rows, train
 from benchmarks.lanes import run
-from benchmarks.lanes.measurement import Pace
-from benchmarks.lanes.questions import agree, ask
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.questions import agree, ask
 
 MOMENT = Pace(rounds=1, seconds=0.3, warm_up_seconds=0.3)
 
@@ -32,7 +32,7 @@ def test_suites_run_and_keep_what_they_find(tmp_path: Path) -> None:
 
 
 def test_command_offers_every_suite() -> None:
-    assert tuple(run.SUITES) == commands.SUITES
+    assert tuple(run.SUITES) == commands.LANES
 
 
 def test_command_explains_itself() -> None:

@@ -3,10 +3,12 @@
 from statistics import median
 
 from benchmarks.lanes.field import Field
-from benchmarks.lanes.h2load import Shape
-from benchmarks.lanes.measurement import Pace, play
-from benchmarks.lanes.results import Findings
+from benchmarks.lanes.measurement import play
+from benchmarks.lanes.tables import take
 from benchmarks.lanes.verification import verify
+from benchmarks.measuring.h2load import Shape
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.results import Findings
 
 CONCURRENCIES = (1, 4, 16, 64, 256, 512)
 MOST_CONNECTIONS = 8
@@ -28,7 +30,7 @@ async def run(field: Field, pace: Pace) -> Findings:
     curves: dict[str, list[dict[str, float]]] = {contestant.name: [] for contestant in contestants}
     for concurrency in CONCURRENCIES:
         rounds = await play(contestants, shape_of(concurrency), pace, field.scratch)
-        findings.take(f"{concurrency} calls under way", rounds, may_shed={alone.name})
+        take(findings, f"{concurrency} calls under way", rounds, may_shed={alone.name})
         for name, measured in rounds.items():
             rates, tails = [each.calls_per_second for each in measured], [each.p99_ms for each in measured]
             point = {"concurrency": concurrency, "calls_per_second": median(rates), "p99_ms": median(tails)}

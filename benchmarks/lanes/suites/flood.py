@@ -3,14 +3,14 @@
 import asyncio
 from statistics import median
 
-from benchmarks.lanes import h2load
 from benchmarks.lanes.field import NARROW, SMALL, TENANTS, Field
 from benchmarks.lanes.floods import find_capacity, start_flood
-from benchmarks.lanes.loads import SHED, Tally, ask_at_pace, percentile_ms
-from benchmarks.lanes.measurement import Pace
-from benchmarks.lanes.ratios import own_spread, ratio_of
-from benchmarks.lanes.results import Bar, Cell, Findings, Table
+from benchmarks.lanes.loads import SHED, Tally, ask_at_pace
 from benchmarks.lanes.verification import verify
+from benchmarks.measuring import h2load
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.ratios import own_spread, percentile_ms, ratio_of
+from benchmarks.measuring.results import Bar, Cell, Findings, Table
 
 TIMES, SHARE_USED = 20.0, 0.5
 DEADLINE_MS, MOST_RISE = 1_000, 1.5

@@ -8,12 +8,12 @@ import numpy as np
 from benchmarks.gbm import COLUMNS
 from benchmarks.lanes.contestants import Contestant
 from benchmarks.lanes.field import Field
-from benchmarks.lanes.http2 import INVALID_ARGUMENT
 from benchmarks.lanes.loads import Tally, ask_in_turn
-from benchmarks.lanes.measurement import Pace
-from benchmarks.lanes.questions import Question
-from benchmarks.lanes.results import Bar, Findings, Table
 from benchmarks.lanes.verification import verify
+from benchmarks.measuring.http2 import INVALID_ARGUMENT
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.questions import Question
+from benchmarks.measuring.results import Bar, Findings, Table
 
 CALLERS = 32
 WIDTHS = (COLUMNS - 1, COLUMNS + 1)

@@ -9,11 +9,11 @@ import numpy as np
 from benchmarks.lanes.contestants import Contestant
 from benchmarks.lanes.field import HEAVY, NARROW, SMALL, Field
 from benchmarks.lanes.floods import Wave, find_capacity, flood
-from benchmarks.lanes.http2 import DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED
 from benchmarks.lanes.loads import SHED
-from benchmarks.lanes.measurement import Pace
-from benchmarks.lanes.results import Bar, Cell, Findings, Table
 from benchmarks.lanes.verification import verify
+from benchmarks.measuring.http2 import DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.results import Bar, Cell, Findings, Table
 
 DEADLINE_MS, DEADLINE_SECONDS = 100, 0.1
 FACTORS = (0.8, 1.5, 2.5, 5.0)

@@ -2,14 +2,14 @@
 
 import asyncio
 
-from benchmarks.lanes import h2load
 from benchmarks.lanes.field import NARROW, PATIENT, SMALL, URGENT, Field
 from benchmarks.lanes.floods import find_capacity, start_flood
 from benchmarks.lanes.loads import Tally, ask_at_pace
-from benchmarks.lanes.measurement import Pace
-from benchmarks.lanes.results import Findings
 from benchmarks.lanes.suites.flood import report
 from benchmarks.lanes.verification import verify
+from benchmarks.measuring import h2load
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.results import Findings
 
 TIMES, SHARE_USED = 5.0, 0.1
 DEADLINE_MS, MOST_RISE = 1_000, 2.0

@@ -2,14 +2,14 @@
 
 import asyncio
 
-from benchmarks.lanes import h2load
 from benchmarks.lanes.field import LIMITED, SHARE, SMALL, TENANTS, Field
 from benchmarks.lanes.floods import start_flood
 from benchmarks.lanes.loads import Tally, ask_at_pace
-from benchmarks.lanes.measurement import Pace
-from benchmarks.lanes.results import Findings
 from benchmarks.lanes.suites.flood import CALM, DEADLINE_MS, FLOODED, MOST_RISE, TIMES, report
 from benchmarks.lanes.verification import verify
+from benchmarks.measuring import h2load
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.results import Findings
 
 SHARE_USED = 0.5
 

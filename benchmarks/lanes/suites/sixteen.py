@@ -1,11 +1,13 @@
 """Calls of sixteen rows, which their callers have merged already: lanes must still pay."""
 
 from benchmarks.lanes.field import Field
-from benchmarks.lanes.h2load import Shape
-from benchmarks.lanes.measurement import Pace, play
-from benchmarks.lanes.ratios import ratio_of
-from benchmarks.lanes.results import Bar, Findings
+from benchmarks.lanes.measurement import play
+from benchmarks.lanes.tables import take
 from benchmarks.lanes.verification import verify
+from benchmarks.measuring.h2load import Shape
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.ratios import ratio_of
+from benchmarks.measuring.results import Bar, Findings
 
 ROWS, SHAPE, LEAST_GAIN = 16, Shape(8, 32), 1.2
 
@@ -19,7 +21,7 @@ async def run(field: Field, pace: Pace) -> Findings:
     contestants = [baseline, gateway, *field.dynamic(ROWS)]
     findings.figures["verified"] = await verify(contestants, pace)
     rounds = await play(contestants, SHAPE, pace, field.scratch)
-    findings.take(f"{ROWS} rows, {SHAPE}", rounds)
+    take(findings, f"{ROWS} rows, {SHAPE}", rounds)
     rates = {name: [each.calls_per_second for each in measured] for name, measured in rounds.items()}
     gain = ratio_of(rates[gateway.name], rates[baseline.name])
     spread = f"{gain.low:.2f} to {gain.high:.2f}"

@@ -1,11 +1,13 @@
 """Calls of one row: what lanes gain when many call at once, and what they cost a caller who is alone."""
 
 from benchmarks.lanes.field import Field
-from benchmarks.lanes.h2load import Shape
-from benchmarks.lanes.measurement import Pace, play
-from benchmarks.lanes.ratios import Ratio, difference_of, ratio_of
-from benchmarks.lanes.results import Bar, Findings
+from benchmarks.lanes.measurement import play
+from benchmarks.lanes.tables import take
 from benchmarks.lanes.verification import verify
+from benchmarks.measuring.h2load import Shape
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.ratios import Ratio, difference_of, ratio_of
+from benchmarks.measuring.results import Bar, Findings
 
 MANY, FEW, ONE = Shape(8, 32), Shape(8, 8), Shape(1, 1)
 LEAST_GAIN, MOST_CPU, MOST_ADDED_MS = 2.0, 0.6, 0.4
@@ -18,7 +20,7 @@ async def run(field: Field, pace: Pace) -> Findings:
     findings.figures["verified"] = await verify(contestants, pace)
     for shape in (MANY, FEW, ONE):
         rounds = await play(contestants, shape, pace, field.scratch)
-        findings.take(f"one row, {shape}", rounds)
+        take(findings, f"one row, {shape}", rounds)
         ours, theirs = rounds[gateway.name], rounds[baseline.name]
         if shape == ONE:
             added = difference_of([each.p50_ms for each in ours], [each.p50_ms for each in theirs])

@@ -1,4 +1,4 @@
-"""Keeps what suites found in `lanes.json`, writes `lanes.md` from it; a suite that runs again replaces its last run."""
+"""Keeps what a suite found as JSON, and writes a page from it; a part that runs again replaces its last run."""
 
 import json
 import math
@@ -7,27 +7,29 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.lanes.machine import Machine
-from benchmarks.lanes.results import Findings
+from benchmarks.measuring.machine import Machine
+from benchmarks.measuring.results import Findings
 
-JSON, TEXT = "lanes.json", "lanes.md"
 Kept = dict[str, Any]
 
 
-def keep(folder: Path, suite: str, findings: Findings, machine: Machine, how: Mapping[str, object]) -> Kept:
-    """Writes what a suite found beside what others did; returns everything.
+def keep(  # noqa: PLR0913, PLR0917 - what a page tells
+    folder: Path, suite: str, part: str, findings: Findings, machine: Machine, how: Mapping[str, object]
+) -> Kept:
+    """Writes what a part of a suite found beside what others did; returns everything.
 
     Args:
         folder: Of the results.
-        suite: Its name.
+        suite: Its name, and that of its files.
+        part: Its name.
         findings: What it found.
         machine: Where.
         how: Listener, backend and whatever else figures depend on.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / JSON
+    file = folder / f"{suite}.json"
     kept: Kept = json.loads(file.read_text()) if file.exists() else {}
-    kept[suite] = {
+    kept[part] = {
         "machine": str(machine),
         "how": dict(how),
         "noisy": findings.noisy,
@@ -39,7 +41,7 @@ def keep(folder: Path, suite: str, findings: Findings, machine: Machine, how: Ma
         "figures": findings.figures,
     }
     file.write_text(json.dumps(without_nan(kept), indent=1) + "\n")
-    (folder / TEXT).write_text(render(kept))
+    (folder / f"{suite}.md").write_text(render(suite, kept))
     return kept
 
 
@@ -52,13 +54,13 @@ def without_nan(value: Any) -> Any:
     return [without_nan(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def render(kept: Kept) -> str:
+def render(suite: str, kept: Kept) -> str:
     """Returns everything as text."""
-    return "# Lanes\n\n" + "\n".join(render_suite(name, found) for name, found in kept.items())
+    return f"# {suite.capitalize()}\n\n" + "\n".join(render_part(name, found) for name, found in kept.items())
 
 
-def render_suite(name: str, found: Kept) -> str:
-    """Returns one suite as text."""
+def render_part(name: str, found: Kept) -> str:
+    """Returns one part as text."""
     how = ", ".join(f"{key} {value}" for key, value in found["how"].items())
     lines = [f"## {name}", "", f"{found['machine']}; {how}.", "", noise_of(found), ""]
     lines += [f"- {bar['text']}" for bar in found["bars"]]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2
 
 from benchmarks.gbm import Rows
-from benchmarks.lanes.framing import frame
+from benchmarks.measuring.framing import frame
 
 TOLERANCE = 1e-6
 DATATYPES = {"INT64": np.int64, "FP32": np.float32}
@@ -49,6 +49,20 @@ class Question:
         self._right.add(message)
         self.answer_bytes = len(frame(message))
         return ""
+
+
+class Liveness:
+    """`ServerLive`, which costs a server nothing but the call.
+
+    Attributes:
+        body: What is sent.
+    """
+
+    body = frame(b"")
+
+    def problem(self, message: bytes) -> str:
+        """Says what is wrong with an answer, if anything."""
+        return "" if service_pb2.ServerLiveResponse.FromString(message).live else "it is not live"
 
 
 def compose_request(model: str, rows: Rows) -> bytes:

@@ -1,6 +1,7 @@
 """What every call of the benchmark sends: its path, and its message behind gRPC's prefix."""
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
+LIVE = "/inference.GRPCInferenceService/ServerLive"
 PREFIX_BYTES = 5
 
 

@@ -1,12 +1,12 @@
 """What a suite found: tables, bars that it reaches or misses, and problems that make figures worthless."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-from benchmarks.lanes.measurement import Measurement
-from benchmarks.lanes.ratios import BUSY, NOISY, own_spread
+from benchmarks.measuring.measurement import Measurement
+from benchmarks.measuring.ratios import BUSY, NOISY, Ratio, own_spread
 
 Cell = str | int | float
 
@@ -36,7 +36,8 @@ class Bar:
         return low and (self.at_most is None or self.measured <= self.at_most)
 
     def __str__(self) -> str:
-        bound = f"at least {self.at_least:g}" if self.at_least is not None else f"at most {self.at_most:g}"
+        bounds = {"at least": self.at_least, "at most": self.at_most}
+        bound = ", ".join(f"{word} {value:g}" for word, value in bounds.items() if value is not None)
         measured = f"{self.measured:.3g}" + (f" ({self.spread})" if self.spread else "")
         return f"{'PASS' if self.reached else 'MISSED'}  {self.what}: {measured}, {bound}"
 
@@ -81,16 +82,34 @@ class Findings:
         """Says whether the machine was too busy for the figures to be trusted."""
         return max(self.spreads, default=0.0) > NOISY or self.others_cores > BUSY
 
-    def take(self, title: str, rounds: Mapping[str, Sequence[Measurement]], may_shed: Collection[str] = ()) -> None:
-        """Adds what contestants did in their rounds; some of them may refuse calls, by their names."""
-        self.figures[title] = {name: [asdict(each) for each in measured] for name, measured in rounds.items()}
+    def take(self, title: str, rounds: Mapping[str, Sequence[Measurement]]) -> None:
+        """Adds what contestants did in their rounds: a table of medians, and whatever went wrong."""
+        self.figures[title] = {name: [describe(each) for each in measured] for name, measured in rounds.items()}
         self.tables.append(tabulate(title, rounds))
+        self.others_cores = max(self.others_cores, others_of(rounds))
         for name, measured in rounds.items():
             self.spreads.append(own_spread([each.calls_per_second for each in measured]))
             wrong, unanswered = sum(each.wrong for each in measured), sum(each.unanswered for each in measured)
-            explained = name in may_shed and any(each.shed for each in measured)
-            if wrong or (unanswered and not explained):
+            if wrong or unanswered:
                 self.problems.append(f"{title}, {name}: {wrong} wrong, {unanswered} calls without an answer")
+
+    def compare(
+        self, what: str, figures: Ratio, *, at_least: float | None = None, at_most: float | None = None
+    ) -> None:
+        """Adds a bar for the median of a ratio, or of a difference, over the rounds."""
+        spread = f"{figures.low:.2f} to {figures.high:.2f}"
+        self.bars.append(Bar(what, figures.median, at_least, at_most, spread))
+
+
+def describe(measured: Measurement) -> dict[str, Any]:
+    """Returns a measurement for programs."""
+    return asdict(measured) | {"cpu_per_1000": measured.cpu_per_1000}
+
+
+def others_of(rounds: Mapping[str, Sequence[Measurement]]) -> float:
+    """Returns the cores that others used, on average over all rounds."""
+    used = [each.others_cores for measured in rounds.values() for each in measured]
+    return sum(used) / max(len(used), 1)
 
 
 COLUMNS = (
@@ -101,19 +120,23 @@ COLUMNS = (
     "p50 ms",
     "p99 ms",
     "CPU s per 1,000",
-    "average batch",
+    "RSS MiB",
     "calls",
     "unanswered",
+    "wrong",
 )
 
 
 def tabulate(title: str, rounds: Mapping[str, Sequence[Measurement]]) -> Table:
-    """Returns the medians of rounds."""
-    return Table(title, COLUMNS, tuple((name, *summarise(measured)) for name, measured in rounds.items()))
+    """Returns the medians of rounds, with the CPU of each stage where there are several."""
+    stages = list(dict.fromkeys(stage for measured in rounds.values() for stage in measured[0].stages))
+    shown = stages if len(stages) > 1 else []
+    rows = ((name, *summarise(measured), *stages_of(measured, shown)) for name, measured in rounds.items())
+    return Table(title, (*COLUMNS, *(f"{stage} CPU" for stage in shown)), tuple(rows))
 
 
 def summarise(rounds: Sequence[Measurement]) -> tuple[Cell, ...]:
-    """Returns a row of `COLUMNS`."""
+    """Returns a row of `COLUMNS` after its name."""
     rates = [each.calls_per_second for each in rounds]
     return (
         round(median(rates)),
@@ -122,7 +145,16 @@ def summarise(rounds: Sequence[Measurement]) -> tuple[Cell, ...]:
         round(median([each.p50_ms for each in rounds]), 2),
         round(median([each.p99_ms for each in rounds]), 2),
         round(median([each.cpu_per_1000 for each in rounds]), 3),
-        round(median([each.batch for each in rounds]), 1),
+        round(median([each.rss_mib for each in rounds])),
         sum(each.calls for each in rounds),
         sum(each.unanswered for each in rounds),
+        sum(each.wrong for each in rounds),
+    )
+
+
+def stages_of(rounds: Sequence[Measurement], stages: Sequence[str]) -> tuple[Cell, ...]:
+    """Returns the CPU of stages, nothing for those that a contestant does not have."""
+    return tuple(
+        round(median([each.stages[stage] for each in rounds]), 3) if stage in rounds[0].stages else ""
+        for stage in stages
     )

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from hpack import Decoder
 
-from benchmarks.lanes.framing import METHOD, PREFIX_BYTES
+from benchmarks.measuring.framing import METHOD, PREFIX_BYTES
 
 OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE = 0, 3, 4, 8, 14
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9

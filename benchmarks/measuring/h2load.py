@@ -16,11 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.lanes.framing import METHOD
-
 PACKAGE = "nghttp2-client"
 _REQUESTS = re.compile(r"^requests: .*, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored", re.MULTILINE)
 _BODIES = re.compile(r"^traffic: .*, \S+ \((\d+)\) data$", re.MULTILINE)
+GRPC_HEADERS = (("te", "trailers"), ("content-type", "application/grpc"))
 _MICROSECONDS = 1_000_000
 
 
@@ -97,7 +96,7 @@ def require_h2load() -> str:
 
 
 def compose_command(  # noqa: PLR0913 - what a load consists of
-    address: str,
+    url: str,
     headers: Sequence[tuple[str, str]],
     body: Path,
     shape: Shape,
@@ -105,11 +104,13 @@ def compose_command(  # noqa: PLR0913 - what a load consists of
     *,
     log: Path | None = None,
     per_second: float | None = None,
+    grpc: bool = True,
 ) -> list[str]:
-    """Returns the command of one load; `per_second` paces it, however slowly answers come."""
-    wanted = [("te", "trailers"), ("content-type", "application/grpc"), *headers]
+    """Returns the command of one load, gRPC or HTTP/1.1; `per_second` paces it, however slowly answers come."""
+    wanted = [*(GRPC_HEADERS if grpc else ()), *headers]
     return [
         require_h2load(),
+        *([] if grpc else ["--h1"]),
         f"--clients={shape.connections}",
         f"--max-concurrent-streams={shape.streams}",
         "--threads=1",
@@ -118,7 +119,7 @@ def compose_command(  # noqa: PLR0913 - what a load consists of
         *(f"--header={name}: {value}" for name, value in wanted),
         *([f"--log-file={log}"] if log else []),
         *([f"--rps={max(round(per_second / shape.connections), 1)}"] if per_second else []),
-        f"http://{address}{METHOD}",
+        url,
     ]
 
 

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+import numpy as np
+from numpy.typing import NDArray
+
+MILLISECONDS = 1000.0
+
 NOISY = 0.15
 """A contestant that differs from itself by more than this in the next round was measured on a busy machine."""
 
@@ -45,6 +50,11 @@ def difference_of(figures: Sequence[float], to: Sequence[float]) -> Ratio:
 def own_spread(figures: Sequence[float]) -> float:
     """Returns by what share a contestant differed from itself in the next round, at most: 0.1 is a tenth."""
     return max((max(pair) / min(pair) - 1 for pair in pairwise(figures)), default=0.0)
+
+
+def percentile_ms(seconds: Sequence[float] | NDArray[np.float64], share: float) -> float:
+    """Returns what this share of some durations stayed below, in milliseconds; NaN when there are none."""
+    return float(np.percentile(seconds, 100 * share)) * MILLISECONDS if len(seconds) else float("nan")
 
 
 def order_of_round(names: Sequence[str], number: int) -> list[str]:
