@@ -15,7 +15,7 @@ from gateway.errors import ConfigurationError
 def feature_store(*, listen: str | None, listener: str | None, log_level: str) -> None:
     """Serve stored features until SIGTERM or Ctrl-C: FeatureStoreService, health and reflection, and no models.
 
-    `gapura serve` has the same service. Every other setting is as for `gapura serve`; the README lists them.
+    `gapura serve` has the same service. Every other setting is as for `gapura serve`; docs/settings.md lists them.
     """
     import uvloop
 

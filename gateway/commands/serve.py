@@ -20,7 +20,7 @@ LEVELS = ("debug", "info", "warning", "error")
 def serve(*, listen: str | None, listener: str | None, trusted_network: bool | None, log_level: str) -> None:
     """Serve the models of the catalog until SIGTERM or Ctrl-C.
 
-    Every setting has an environment variable GAPURA_...; the README lists them.
+    Every setting has an environment variable GAPURA_...; docs/settings.md lists them.
     """
     import uvloop
 
