@@ -16,7 +16,7 @@ from gapura_triton.node import Node
 from tritonclient.grpc import service_pb2
 
 from benchmarks.gateway_process import running_gateway
-from benchmarks.models import ECHO, BenchModel, echo_model, write_models
+from benchmarks.models import ECHO, BenchModel, Views, echo_model, write_models
 from gateway.tenancy.changing import write_tenants
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
@@ -36,12 +36,14 @@ class Arena:
         api_keys: Of tenants that may call every model, by name.
         pid: The gateway's process.
         nodes: Triton nodes behind it; none when the backend is embedded.
+        folder: With the catalog, `catalog.binpb`, and what the gateway writes.
     """
 
     address: str
     api_keys: Mapping[str, str]
     pid: int
     nodes: tuple[Node, ...]
+    folder: Path
 
     @property
     def api_key(self) -> str:
@@ -57,11 +59,12 @@ def echo_request(content: bytes) -> bytes:
 
 
 @contextmanager
-def open_arena(
+def open_arena(  # noqa: PLR0913 - what an arena consists of
     backend: str,
     nodes: int = 2,
     *,
     models: Sequence[BenchModel] = (),
+    views: Views = (),
     tenants: Policies = ONE_TENANT,
     settings: Mapping[str, str] = {},
 ) -> Iterator[Arena]:
@@ -71,12 +74,13 @@ def open_arena(
         backend: Name of the backend.
         nodes: How many, with Triton.
         models: What is served; the echo alone by default.
+        views: Feature views that their methods look up.
         tenants: Names of the tenants, and what their policies say beside that they may call everything.
         settings: Further settings of the gateway, by the names of their environment variables.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gapura-")))
-        write_models(models or [echo_model()], folder / "models", folder / "catalog.binpb")
+        write_models(models or [echo_model()], folder / "models", folder / "catalog.binpb", views)
         api_keys = write_tenants_of(folder / "tenants.yaml", tenants)
         running = tuple(
             stack.enter_context(running_node(folder, f"node{number}"))
@@ -92,7 +96,7 @@ def open_arena(
             "GAPURA_USAGE": str(folder / "usage"),
         }
         pid, address = stack.enter_context(running_gateway({**os.environ, **environment, **settings}))
-        yield Arena(address, api_keys, pid, running)
+        yield Arena(address, api_keys, pid, running, folder)
 
 
 @contextmanager

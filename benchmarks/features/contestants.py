@@ -1,10 +1,10 @@
-"""Who reads features in the benchmark `feast`: Feast, the endpoint of the service in this process, and the service."""
+"""Who reads features in the part `feast`: Feast, the endpoint of the service in this process, and the service."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -17,7 +17,10 @@ from erpml.catalog.v1 import catalog_pb2
 from erpml.hub.v1.feature_store_service_pb2 import GetOnlineFeaturesRequest, GetOnlineFeaturesResponse
 from erpml.types.v1 import feature_view_pb2
 
+from benchmarks.arena import TENANT, write_tenants_of
+from benchmarks.features.feast_process import Feast, Wanted
 from benchmarks.features.rows import COLUMNS, DAY_MS
+from benchmarks.gateway_process import STOP_SECONDS, end, wait_for_address
 from gateway.calls import Call
 from gateway.edge.feature_store.service import SERVICE, feature_endpoints
 from gateway.feature_views import FeatureView
@@ -25,10 +28,8 @@ from gateway.features.opening import open_features
 from gateway.tenancy.directory import open_directory
 from gateway.tenancy.keys import new_key
 from gateway.tenancy.policies import KeyEntry, TenantPolicy, Tenants
-from tests.e2e.serving import COMMAND, add_tenant, wait_for
 
-FEAST = "feast[redis]==0.67.0"
-HOME = Path(__file__).parents[2] / "var/bench/feast"
+FEAST = "Feast"
 PATH = f"/{SERVICE}/GetOnlineFeatures"
 VIEW = "bench"
 CALLS = {1: 2_000, 64: 400}  # of a round
@@ -36,8 +37,6 @@ FEAST_CALLS = {1: 300, 64: 30}
 COPIES = {"from memory": 20_000, "from Redis": 1}
 LISTENERS = ("native", "grpcio")
 ENTITIES = 4_000
-
-Wanted = Sequence[list[str]]
 
 # Makes calls; returns the seconds of CPU that they took.
 Measure = Callable[[Wanted], Awaitable[float]]
@@ -61,61 +60,6 @@ class Contestant:
     calls: dict[int, int]
     read: Read
     measure: Measure
-
-
-class Feast:
-    """Feast in a process of its own.
-
-    Args:
-        folder: Where it keeps its registry.
-        place: Redis, `host:port`.
-    """
-
-    def __init__(self, folder: Path, place: str) -> None:
-        side = Path(__file__).with_name("feast_side.py")
-        # Without its own folder on its path (-P), in which this file has Feast's name.
-        command = [HOME / "bin/python", "-P", side, folder, place, ENTITIES, COLUMNS]
-        self._process = subprocess.Popen(  # noqa: S603 - our own command
-            list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        self._hear()
-
-    async def read(self, entities: list[str]) -> list[tuple[float, ...]]:
-        """Reads features."""
-        return [tuple(row) for row in self._ask({"read": entities})["rows"]]
-
-    async def measure(self, wanted: Wanted) -> float:
-        """Makes calls, one after the other."""
-        return float(self._ask({"calls": wanted})["cpu_seconds"])
-
-    def close(self) -> None:
-        """Ends it."""
-        self._process.communicate()
-
-    def _ask(self, question: dict[str, Any]) -> Any:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{json.dumps(question)}\n")
-        self._process.stdin.flush()
-        return self._hear()
-
-    def _hear(self) -> Any:
-        """Reads an answer; Feast also writes lines of its own."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("{"):
-                return json.loads(line)
-        raise RuntimeError(f"Feast ended with status {self._process.wait()}; run its part by hand to see why")
-
-
-def install_feast() -> None:
-    """Makes Feast's virtual environment, unless it is there."""
-    if not (HOME / "bin/feast").exists():
-        print(f"installing {FEAST} into {HOME}", flush=True)
-        for command in (
-            [sys.executable, "-m", "venv", str(HOME)],
-            [str(HOME / "bin/pip"), "install", "--quiet", FEAST],
-        ):
-            subprocess.run(command, check=True)  # noqa: S603 - our own commands
 
 
 def declaration() -> feature_view_pb2.FeatureView:
@@ -192,17 +136,14 @@ async def in_process(url: str, copies: int, callers: int) -> AsyncIterator[tuple
 @contextmanager
 def server(environment: dict[str, str], listener: str, copies: int) -> Iterator[tuple[int, str]]:
     """Runs `gapura feature-store`; yields its process and address."""
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        [*COMMAND, "feature-store", "--listen", "127.0.0.1:0", "--listener", listener],
-        env={**environment, "GAPURA_FEATURES_COPIES": str(copies)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process.pid, wait_for(process, "listening")["address"]
-    finally:
-        process.terminate()
-        process.communicate()
+    command = [sys.executable, "-m", "gateway", "feature-store", "--listen", "127.0.0.1:0", "--listener", listener]
+    with tempfile.NamedTemporaryFile() as log:
+        environment = {**environment, "GAPURA_FEATURES_COPIES": str(copies)}
+        process = subprocess.Popen(command, env=environment, stderr=log)  # noqa: S603 - our own command
+        try:
+            yield process.pid, wait_for_address(process, Path(log.name))
+        finally:
+            end(process, STOP_SECONDS)
 
 
 @asynccontextmanager
@@ -249,8 +190,9 @@ def environment_of(folder: Path, url: str) -> dict[str, str]:
         "FEATURES_BUDGET_MS": 1000,
         "DRAIN_SECONDS": 0,
     }
+    keys = write_tenants_of(folder / "tenants.yaml", {TENANT: {"models": ("none_*",), "feature_views": ("*",)}})
     environment = {**os.environ, **{f"GAPURA_{name}": str(place) for name, place in places.items()}}
-    return {**environment, "BENCH_KEY": add_tenant(environment, "bench", "none_*", "--feature-views", "*")}
+    return {**environment, "BENCH_KEY": keys[TENANT]}
 
 
 @asynccontextmanager
@@ -259,9 +201,9 @@ async def contestants(folder: Path, url: str, callers: int) -> AsyncIterator[lis
     environment = environment_of(folder, url)
     async with AsyncExitStack() as stack:
         (folder / "feast").mkdir()
-        feast = Feast(folder / "feast", url.removeprefix("redis://"))
+        feast = Feast(folder / "feast", url.removeprefix("redis://"), ENTITIES)
         stack.callback(feast.close)
-        opened = [Contestant("Feast", FEAST_CALLS, feast.read, feast.measure)]
+        opened = [Contestant(FEAST, FEAST_CALLS, feast.read, feast.measure)]
         for told, copies in COPIES.items():
             read, measure = await stack.enter_async_context(in_process(url, copies, callers))
             opened.append(Contestant(f"in process, {told}", CALLS, read, measure))

@@ -1,12 +1,9 @@
 """What a lookup costs: CPU per entity on a miss and on a hit, at 64 callers, beside a bare MGET of as many keys.
 
-    python -m benchmarks.features.reading [--callers 64] [--rounds 15]
-
 A real Valkey in a process of its own. The contestants take turns in one run; each figure is the median of the rounds,
 and the lowest is told too, since other work on the machine only ever adds. Every row is compared with what was stored.
 """
 
-import argparse
 import asyncio
 import gc
 import tempfile
@@ -19,18 +16,22 @@ from typing import Any
 import redis
 import uvloop
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from benchmarks.features.rows import make_view, store_rows, values_of
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.others import watched
+from benchmarks.measuring.results import Bar, Findings, Table
+from benchmarks.redis_servers import redis_server
 from gateway.feature_views import FeatureView, Lookup
 from gateway.features.opening import StoredFeatures
 from gateway.features.reader import Reader
 from gateway.features.redis.opening import open_source
 from gateway.features.shelf import Shelf
-from tests.redis_servers import redis_server
 
-ENTITIES = 6_400
+CALLERS, ENTITIES = 64, 6_400
 HITS = 64_000
-MOST_MISS_US, MOST_HIT_US = 8.0, 0.5
+MOST_US = {"miss": 8.0, "hit": 0.5}
 
 Contestant = Callable[[], Awaitable[int]]
 
@@ -81,7 +82,7 @@ def contestants(reader: Reader, view: FeatureView, client: Any, callers: int) ->
     return {"bare MGET": bare, "miss": misses, "hit": hits, f"hit, {callers} of one call": hits_together}
 
 
-async def measure(url: str, callers: int, rounds: int) -> dict[str, list[float]]:
+async def take_turns(url: str, callers: int, rounds: int) -> dict[str, list[float]]:
     """Lets the contestants take turns; returns CPU microseconds per entity of each round."""
     view = make_view()
     with redis.Redis.from_url(url) as client:
@@ -110,21 +111,20 @@ async def measure(url: str, callers: int, rounds: int) -> dict[str, list[float]]
     return figures
 
 
-def main() -> None:
-    """Runs the benchmark; ends with status 1 where a bar is missed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--callers", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=15)
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, redis_server(Path(folder)) as server:
-        figures = uvloop.run(measure(server.url, chosen.callers, chosen.rounds))
-    print(f"{'CPU per entity':24} {'median':>9} {'lowest':>9}")
-    for name, seen in figures.items():
-        print(f"{name:24} {median(seen):6.2f} us {min(seen):6.2f} us")
-    print(f"a miss costs {median(figures['miss']) / median(figures['bare MGET']):.1f} times its part of a bare MGET")
-    missed = median(figures["miss"]) > MOST_MISS_US or median(figures["hit"]) > MOST_HIT_US
-    raise SystemExit(f"at most {MOST_MISS_US} us a miss and {MOST_HIT_US} us a hit" if missed else 0)
-
-
-if __name__ == "__main__":
-    main()
+def measure(pace: Pace) -> Findings:
+    """Runs the part; a round is so much work, however long it takes."""
+    findings = Findings()
+    with (
+        watched(findings),
+        capture_logs(),
+        tempfile.TemporaryDirectory() as folder,
+        redis_server(Path(folder)) as server,
+    ):
+        seen = uvloop.run(take_turns(server.url, CALLERS, pace.rounds))
+    rows = tuple((name, round(median(each), 2), round(min(each), 2)) for name, each in seen.items())
+    findings.tables.append(Table(f"CPU of one entity, µs, {CALLERS} callers", ("", "median", "lowest"), rows))
+    findings.figures["microseconds"] = seen
+    for name, most in MOST_US.items():
+        spread = f"{min(seen[name]):.2f} to {max(seen[name]):.2f}"
+        findings.bars.append(Bar(f"µs of CPU, {name}", median(seen[name]), at_most=most, spread=spread))
+    return findings

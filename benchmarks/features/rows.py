@@ -1,5 +1,6 @@
 """Rows that benchmarks store: a view of twenty floats, and entities that have them."""
 
+from collections.abc import Iterable
 from time import time_ns
 from typing import Any
 
@@ -24,18 +25,12 @@ def values_of(number: int) -> tuple[Value, ...]:
     return tuple(float(number * COLUMNS + column) for column in range(COLUMNS))
 
 
-def store_rows(client: Any, view: FeatureView, entities: int, *, own_slots: bool = False) -> None:
-    """Stores the rows of `e0`, `e1` and so on by a client of redis-py.
+def store_rows(client: Any, view: FeatureView, entities: int) -> None:
+    """Stores the rows of `e0`, `e1` and so on by a client of redis-py."""
+    store(client, view, map(values_of, range(entities)))
 
-    Args:
-        client: Of one Redis, or of a cluster.
-        view: The view.
-        entities: How many.
-        own_slots: Whether keys may not be written together, as in a cluster.
-    """
+
+def store(client: Any, view: FeatureView, rows: Iterable[tuple[Value, ...]]) -> None:
+    """Stores rows as those of `e0`, `e1` and so on."""
     packer, now_ms = RowFormat(view.schema), time_ns() // 1_000_000
-    rows = {row_key(view.name, 1, f"e{number}"): packer.pack(values_of(number), now_ms) for number in range(entities)}
-    if own_slots:
-        client.mset_nonatomic(rows)
-    else:
-        client.mset(rows)
+    client.mset({row_key(view.name, 1, f"e{number}"): packer.pack(row, now_ms) for number, row in enumerate(rows)})

@@ -13,6 +13,7 @@ from benchmarks.measuring.framing import PREFIX_BYTES
 
 ANSWER_SECONDS = 30.0
 HTTP_OK = 200
+UNLIMITED = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 
 Ask = Callable[[bytes], Awaitable[bytes]]
 
@@ -73,6 +74,6 @@ def over_http(contestant: Contestant, connection: HTTPConnection) -> Ask:
 def open_channel(contestant: Contestant) -> grpc.aio.Channel:
     """Opens a channel."""
     if contestant.authority is None:
-        return grpc.aio.insecure_channel(contestant.address)
+        return grpc.aio.insecure_channel(contestant.address, UNLIMITED)
     trusted = grpc.ssl_channel_credentials(contestant.authority.read_bytes())
-    return grpc.aio.secure_channel(contestant.address, trusted)
+    return grpc.aio.secure_channel(contestant.address, trusted, UNLIMITED)

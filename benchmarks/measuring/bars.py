@@ -28,9 +28,12 @@ def draw(folder: Path, suite: str, kept: Mapping[str, Any], subtitle: str) -> No
 
 def is_rounds(value: Any) -> bool:
     """Says whether something is the rounds of contestants."""
-    return isinstance(value, Mapping) and all(
-        isinstance(measured, list) and measured and set(FIGURES) <= set(measured[0]) for measured in value.values()
-    )
+    return isinstance(value, Mapping) and all(map(is_measured, value.values()))
+
+
+def is_measured(value: Any) -> bool:
+    """Says whether something is what a contestant did in its rounds."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping) and set(FIGURES) <= set(value[0])
 
 
 def draw_one(file: Path, title: str, rounds: Rounds) -> None:

@@ -106,19 +106,23 @@ def compose_command(  # noqa: PLR0913 - what a load consists of
     per_second: float | None = None,
     grpc: bool = True,
 ) -> list[str]:
-    """Returns the command of one load, gRPC or HTTP/1.1; `per_second` paces it, however slowly answers come."""
+    """Returns the command of one load; `per_second` paces it, however slowly answers come.
+
+    A connection of HTTP/1.1 has one call at a time: then there are as many connections as calls under way.
+    """
+    connections = shape.connections if grpc else shape.connections * shape.streams
     wanted = [*(GRPC_HEADERS if grpc else ()), *headers]
     return [
         require_h2load(),
         *([] if grpc else ["--h1"]),
-        f"--clients={shape.connections}",
-        f"--max-concurrent-streams={shape.streams}",
+        f"--clients={connections}",
+        f"--max-concurrent-streams={shape.streams if grpc else 1}",
         "--threads=1",
         f"--duration={int(seconds * 1000)}ms",
         f"--data={body}",
         *(f"--header={name}: {value}" for name, value in wanted),
         *([f"--log-file={log}"] if log else []),
-        *([f"--rps={max(round(per_second / shape.connections), 1)}"] if per_second else []),
+        *([f"--rps={max(round(per_second / connections), 1)}"] if per_second else []),
         url,
     ]
 
@@ -155,7 +159,7 @@ def parse_report(text: str) -> Report:
 
 def parse_log(path: Path) -> Log:
     """Reads a log: when each request started, its status, and how long it took, in microseconds."""
-    columns = np.loadtxt(path, dtype=np.int64, ndmin=2)
-    if not columns.size:
+    if not path.stat().st_size:
         return Log(np.empty(0), np.empty(0))
+    columns = np.loadtxt(path, dtype=np.int64, ndmin=2)
     return Log((columns[:, 0] + columns[:, 2]) / _MICROSECONDS, columns[:, 2] / _MICROSECONDS)

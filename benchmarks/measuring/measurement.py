@@ -16,8 +16,8 @@ from benchmarks.measuring.h2load import Shape
 from benchmarks.measuring.memory import tree_mib
 from benchmarks.measuring.ratios import order_of_round, percentile_ms
 
-LOOK_SECONDS = 0.05
 LAST_ANSWERS_SECONDS = 0.2
+ROUGH_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,18 @@ class Pace:
         rounds: In which the contestants alternate.
         seconds: Of each contestant in each round.
         warm_up_seconds: Before them.
+        look_seconds: Between the answers that a caller beside the load looks at.
     """
 
     rounds: int
     seconds: float
     warm_up_seconds: float
+    look_seconds: float = 0.05
+
+    @property
+    def rough(self) -> bool:
+        """Says whether rounds are so short that figures are rough: suites leave out then what takes long."""
+        return self.seconds < ROUGH_SECONDS
 
     def __str__(self) -> str:
         return f"{self.rounds} rounds of {self.seconds:g} s"
@@ -101,7 +108,7 @@ async def measure(contestant: Contestant, size: int, shape: Shape, pace: Pace, s
     load = await h2load.start(
         h2load.compose_command(contestant.url, contestant.headers, body, shape, whole, log=log, grpc=contestant.grpc)
     )
-    looking = asyncio.create_task(look(contestant, whole))
+    looking = asyncio.create_task(look(contestant, whole, pace.look_seconds))
     await asyncio.sleep(pace.warm_up_seconds)
     before = time(), stage_seconds(contestant), others_seconds(contestant)
     await asyncio.sleep(pace.seconds)
@@ -109,7 +116,7 @@ async def measure(contestant: Contestant, size: int, shape: Shape, pace: Pace, s
     rss_mib = tree_mib(contestant.roots)
     report, (looked_at, wrong) = await h2load.finish(load), await looking
     latencies = h2load.parse_log(log).within(before[0], after[0])
-    answered = min(report.answered(size), report.done)
+    answered = min(report.answered(size), report.done - report.failed)
     used = {stage: after[1][stage] - before[1][stage] for stage in contestant.stages}
     return Measurement(
         calls_per_second=len(latencies) / (after[0] - before[0]) * answered / max(report.done, 1),
@@ -125,7 +132,7 @@ async def measure(contestant: Contestant, size: int, shape: Shape, pace: Pace, s
     )
 
 
-async def look(contestant: Contestant, seconds: float) -> tuple[int, int]:
+async def look(contestant: Contestant, seconds: float, pause_seconds: float) -> tuple[int, int]:
     """Asks all questions in turn for a while; returns how many calls that were, and how many of them went wrong."""
     calls, wrong, end = 0, 0, time() + seconds
     questions = cycle(contestant.questions)
@@ -137,7 +144,7 @@ async def look(contestant: Contestant, seconds: float) -> tuple[int, int]:
                 wrong += bool(question.problem(await ask(question.body)))
             except UnansweredError:
                 wrong += 1
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(min(pause_seconds, max(end - time(), 0)))
     return calls, wrong
 
 

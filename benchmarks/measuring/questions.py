@@ -11,7 +11,7 @@ from benchmarks.gbm import Rows
 from benchmarks.measuring.framing import frame
 
 TOLERANCE = 1e-6
-DATATYPES = {"INT64": np.int64, "FP32": np.float32}
+DATATYPES = {"float32": "FP32", "float64": "FP64"}
 
 
 class Question:
@@ -28,7 +28,7 @@ class Question:
         answer_bytes: Size of the body of a right answer, once one has come.
     """
 
-    def __init__(self, model: str, rows: Rows, answer: Mapping[str, NDArray[np.generic]]) -> None:
+    def __init__(self, model: str, rows: NDArray[np.floating], answer: Mapping[str, NDArray[np.generic]]) -> None:
         self.message = compose_request(model, rows)
         self.body = frame(self.message)
         self.answer_bytes = 0
@@ -65,10 +65,10 @@ class Liveness:
         return "" if service_pb2.ServerLiveResponse.FromString(message).live else "it is not live"
 
 
-def compose_request(model: str, rows: Rows) -> bytes:
+def compose_request(model: str, rows: NDArray[np.floating]) -> bytes:
     """Returns a serialised `inference.ModelInferRequest`."""
     request = service_pb2.ModelInferRequest(model_name=model, raw_input_contents=[rows.tobytes()])
-    request.inputs.add(name="input", datatype="FP32", shape=rows.shape)
+    request.inputs.add(name="input", datatype=DATATYPES[rows.dtype.name], shape=rows.shape)
     return bytes(request.SerializeToString())
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 MILLISECONDS = 1000.0
 
 NOISY = 0.15
-"""A contestant that differs from itself by more than this in the next round was measured on a busy machine."""
+"""A contestant that mostly differs from itself by more than this in the next round was measured on a busy machine."""
 
 BUSY = 0.1
 """Cores that processes of others may use while a suite runs."""
@@ -48,8 +48,8 @@ def difference_of(figures: Sequence[float], to: Sequence[float]) -> Ratio:
 
 
 def own_spread(figures: Sequence[float]) -> float:
-    """Returns by what share a contestant differed from itself in the next round, at most: 0.1 is a tenth."""
-    return max((max(pair) / min(pair) - 1 for pair in pairwise(figures)), default=0.0)
+    """Returns by what share a contestant differed from itself in the next round, in the median: 0.1 is a tenth."""
+    return median([max(pair) / min(pair) - 1 for pair in pairwise(figures)] or [0.0])
 
 
 def percentile_ms(seconds: Sequence[float] | NDArray[np.float64], share: float) -> float:

@@ -74,7 +74,7 @@ def noise_of(found: Kept) -> str:
     """Says how far the figures can be trusted."""
     told = f"Processes of others used {found['others_cores']:.2f} cores meanwhile"
     if found["own_spread"]:
-        told += f"; from one round to the next a contestant differed from itself by up to {found['own_spread']:.0%}"
+        told += f"; from one round to the next a contestant mostly differed from itself by {found['own_spread']:.0%}"
     return f"{told}: **too noisy for these figures to be trusted**." if found["noisy"] else f"{told}."
 
 

@@ -1,7 +1,8 @@
 """What a suite found: tables, bars that it reaches or misses, and problems that make figures worthless."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -65,9 +66,10 @@ class Findings:
         tables: In the order of their printing.
         bars: What is promised.
         problems: Wrong answers and calls that failed where none may; any of them is a failure of the run.
-        spreads: By what share contestants differed from themselves from round to round, at most.
+        spreads: By what share contestants differed from themselves from round to round.
         figures: Everything, for programs.
         others_cores: Cores that processes of others used meanwhile.
+        pictures: What draws further pictures, by name; it is told in which file, and what stands above.
     """
 
     tables: list[Table] = field(default_factory=list)
@@ -76,6 +78,7 @@ class Findings:
     spreads: list[float] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
     others_cores: float = 0.0
+    pictures: dict[str, Callable[[Path, str], None]] = field(default_factory=dict)
 
     @property
     def noisy(self) -> bool:

@@ -38,5 +38,7 @@ def carry_out(name: str, suites: Mapping[str, Suite], pace: Pace, folder: Path =
         kept = report.keep(folder, name, part, findings, machine, {"rounds": f"{pace.rounds} of {pace.seconds:g} s"})
         print(report.noise_of(kept[part]), flush=True)
         bars.draw(folder, name, kept, str(machine))
+        for picture, draw in findings.pictures.items():
+            draw(folder / f"{picture}.png", str(machine))
         problems += findings.problems
     return problems

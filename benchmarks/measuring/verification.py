@@ -14,8 +14,8 @@ class WrongAnswerError(Exception):
     """A contestant does not answer right; the message says which, and how."""
 
 
-async def verify(contestants: Iterable[Contestant]) -> dict[str, int]:
-    """Looks at answers of each contestant.
+async def verify(contestants: Iterable[Contestant], looks: int = LOOKS) -> dict[str, int]:
+    """Looks at so many answers of each contestant, and at one to each question at least.
 
     Returns:
         How long the body of an answer to the first question is, at least, by the contestant's name.
@@ -23,14 +23,14 @@ async def verify(contestants: Iterable[Contestant]) -> dict[str, int]:
     Raises:
         WrongAnswerError: One is wrong, or none.
     """
-    return {contestant.name: await verify_one(contestant) for contestant in contestants}
+    return {contestant.name: await verify_one(contestant, looks) for contestant in contestants}
 
 
-async def verify_one(contestant: Contestant) -> int:
-    """Looks at the answers of one contestant."""
+async def verify_one(contestant: Contestant, looks: int) -> int:
+    """Looks at the answers of one contestant; returns the size of the shortest to its first question."""
     sizes = []
     async with open_caller(contestant) as ask:
-        for question in islice(cycle(contestant.questions), max(LOOKS, len(contestant.questions))):
+        for question in islice(cycle(contestant.questions), max(looks, len(contestant.questions))):
             try:
                 answer = await ask(question.body)
             except UnansweredError as error:

@@ -1,19 +1,19 @@
 """What telemetry costs a call in the process, in microseconds of CPU: one whose trace is not kept, and one whose is.
 
-    python -m benchmarks.telemetry.cost [--rounds 300]
-
-Needs nothing. Nine calls at a time go all the way: they begin, every stage notes its time, they leave as one batch,
+Nine calls at a time go all the way: they begin, every stage notes its time, they leave as one batch,
 they end. What they cost without telemetry, where the stages note the same and nobody reads it, is measured in turns
 with it; of many short rounds the shortest counts, which had the processor to itself. What is kept is kept in memory:
-another thread writes it. It ends with status 1 when telemetry adds more than 3 microseconds to a call that is not kept.
+another thread writes it.
 """
 
-import argparse
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter, process_time
 
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.others import watched
+from benchmarks.measuring.results import Bar, Findings, Table
 from gateway.interfaces import Telemetry
 from gateway.process import calm_collector
 from gateway.telemetry.off import NoTelemetry
@@ -22,6 +22,7 @@ from gateway.traces import BatchTrace
 from gateway.types import Arm, ModelVersion, Signature
 
 MOST_US = 3.0
+ROUNDS_PER_SECOND = 60
 PATH = "/erpml.team9.v1.BenchService/Score"
 VERSION = ModelVersion("team9_bench", 1, Signature((), ()), 256, "digest")
 ARM = Arm("champion", VERSION)
@@ -64,7 +65,7 @@ def time_round(telemetry: Telemetry) -> float:
     return (process_time() - begin) / CALLS * 1e6
 
 
-def measure(ways: Mapping[str, Telemetry], rounds: int) -> dict[str, float]:
+def time_ways(ways: Mapping[str, Telemetry], rounds: int) -> dict[str, float]:
     """Returns the least of all rounds, by the name of the way."""
     least = dict.fromkeys(ways, float("inf"))
     for number in range(rounds):
@@ -74,12 +75,10 @@ def measure(ways: Mapping[str, Telemetry], rounds: int) -> dict[str, float]:
     return least
 
 
-def main() -> None:
-    """Prints what calls cost."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=300)
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="gapura-") as folder:
+def measure(pace: Pace) -> Findings:
+    """Runs the part."""
+    findings = Findings()
+    with watched(findings), tempfile.TemporaryDirectory(prefix="gapura-") as folder:
         watches = {
             name: Watch(Path(folder), "gateway", Bounds(ratio, 10.0, {}), PATH.__eq__)
             for name, ratio in ((NOT_KEPT, 0.0), (KEPT, 1.0))
@@ -87,14 +86,12 @@ def main() -> None:
         ways: dict[str, Telemetry] = {WITHOUT: NoTelemetry()}
         ways |= {name: watch.telemetry for name, watch in watches.items()}
         calm_collector()
-        least = measure(ways, chosen.rounds)
+        least = time_ways(ways, max(round(ROUNDS_PER_SECOND * pace.seconds), 1))
         for watch in watches.values():
             watch.close()
-    for name, microseconds in least.items():
-        print(f"{name:18} {microseconds:5.2f} us a call, {microseconds - least[WITHOUT]:5.2f} us more than without")
-    added = least[NOT_KEPT] - least[WITHOUT]
-    raise SystemExit(f"more than {MOST_US} us" if added > MOST_US else 0)
-
-
-if __name__ == "__main__":
-    main()
+    added = {name: each - least[WITHOUT] for name, each in least.items()}
+    rows = tuple((name, round(each, 2), round(added[name], 2)) for name, each in least.items())
+    findings.tables.append(Table("CPU of one call, µs, the shortest round", ("", "µs", "more than without"), rows))
+    findings.figures["microseconds"] = least
+    findings.bars.append(Bar("µs that telemetry adds to a call that is not kept", added[NOT_KEPT], at_most=MOST_US))
+    return findings

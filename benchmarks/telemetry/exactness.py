@@ -1,21 +1,18 @@
 """Whether the counts of four gateways are exact, two of which are killed and replaced while they are called.
 
-    python -m benchmarks.telemetry.exactness [--calls 1000000] [--listener native]
-
-Needs nothing. Four workers share a telemetry folder; callers make calls that end with seven codes, and count them.
+Four workers share a telemetry folder; callers make calls that end with seven codes, and count them.
 
 First every call is traced: each series has as many calls as there are records of it, and the sums of the histograms
 are those of the records' own times, to 1e-6. Then no call is traced but those that fail; at a third and at two thirds
 of the calls a worker is killed and another takes its place. In the end there are four sheets still, and they have
 counted every code as often as the callers have seen it. Calls that were under way at a kill may have been counted or
 not, and of each killed worker one call more may be missing: that whose answer it had just handed over. Series of one
-call agree with each other. It ends with status 1 when something differs.
+call agree with each other. Whatever differs is a problem, and fails the run.
 
 Calls whose deadline has passed are made of workers that are not killed: the native listener's front may answer them
 before anybody counts them. That on grpcio may never tell of them, so with it there are none.
 """
 
-import argparse
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
@@ -29,6 +26,9 @@ from typing import Any
 
 import uvloop
 
+from benchmarks.measuring.measurement import Pace
+from benchmarks.measuring.others import watched
+from benchmarks.measuring.results import Findings, Table
 from benchmarks.telemetry.ground import records_in, series_in
 from benchmarks.telemetry.mixture import SAMPLED, Kind, Seen, call, kinds
 from benchmarks.telemetry.workers import Worker, Workers, open_workers
@@ -42,6 +42,8 @@ WORKERS = 4
 KILLS = (1 / 3, 2 / 3)
 TRACED = 4_000  # of all workers together: within the budget for traces
 TOLERANCE = 1e-6
+LISTENER = "native"
+CALLS_PER_SECOND, LEAST_CALLS = 30_000, 6_000  # of the pace, however long they take
 WRITTEN_SECONDS = 2.0
 LOOK_SECONDS = 0.05
 
@@ -51,13 +53,19 @@ Numbers = dict[tuple[str, Labels], tuple[float, int]]
 
 @dataclass(slots=True)
 class Verdict:
-    """What was compared, and what differs."""
+    """What was compared, and what differs.
 
+    Attributes:
+        rows: A comparison, and how it went.
+        problems: Whatever differs.
+    """
+
+    rows: list[tuple[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def check(self, what: str, wrong: Collection[Any]) -> None:
-        """Prints how a comparison went."""
-        print(f"{'DIFFERS' if wrong else 'EXACT':8} {what}", flush=True)
+        """Notes how a comparison went."""
+        self.rows.append((what, "differs" if wrong else "exact"))
         self.problems += [f"{what}: {each}" for each in wrong]
 
 
@@ -178,8 +186,8 @@ def family_differences(series: Collection[Series]) -> Iterator[str]:
             yield f"calls that waited and calls that were computed, of {labels}: {more}"
 
 
-async def run(workers: Workers, listener: str, calls: int) -> list[str]:
-    """Goes through everything; returns what differs."""
+async def compare(workers: Workers, listener: str, calls: int, findings: Findings) -> None:
+    """Goes through everything."""
     verdict = Verdict()
     off = rounding(calls)
     verdict.check(f"sum of {calls:,} observations: off by {off:.1e}", [off] if off > TOLERANCE else [])
@@ -190,29 +198,27 @@ async def run(workers: Workers, listener: str, calls: int) -> list[str]:
     seen = await trace_all(workers, plan, verdict)
     start = monotonic()
     await count_all(workers, plan, calls - TRACED, seen)
-    print(f"{seen.codes.total():,} calls, the untraced at {(calls - TRACED) / (monotonic() - start):,.0f}/s; ", end="")
-    print(f"{seen.lost} were under way when their worker was killed")
+    rate = (calls - TRACED) / (monotonic() - start)
     series = series_in(workers.telemetry)
     counted = by_code(series)
-    for code, number in counted.most_common():
-        print(f"    {code:20} counted {number:9,}   seen {seen.codes[code]:9,}")
     verdict.check("calls by code, kills aside", [*code_differences(counted, seen)])
     verdict.check("series of the same calls, kills aside", [*family_differences(series)])
     sheets = sorted(path.name for path in workers.telemetry.glob(f"*{SUFFIX}"))
     verdict.check(f"{len(sheets)} sheets", sheets if len(sheets) != WORKERS else [])
-    return [*verdict.problems, *seen.problems]
+    title = (
+        f"{seen.codes.total():,} calls, {rate:,.0f}/s, of which {seen.lost} were under way when their worker was killed"
+    )
+    rows = tuple((code, number, seen.codes[code]) for code, number in counted.most_common())
+    findings.tables += [
+        Table(title, ("code", "counted", "seen"), rows),
+        Table("compared", ("", ""), tuple(verdict.rows)),
+    ]
+    findings.problems += [*verdict.problems, *seen.problems]
 
 
-def main() -> None:
-    """Runs the benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--calls", type=int, default=1_000_000)
-    parser.add_argument("--listener", default="native", choices=("native", "grpcio"))
-    chosen = parser.parse_args()
-    with open_workers(chosen.listener) as workers:
-        problems = uvloop.run(run(workers, chosen.listener, chosen.calls))
-    raise SystemExit("\n".join(problems) if problems else 0)
-
-
-if __name__ == "__main__":
-    main()
+def measure(pace: Pace) -> Findings:
+    """Runs the part; a thorough run makes a million calls."""
+    findings, calls = Findings(), max(round(CALLS_PER_SECOND * pace.rounds * pace.seconds), LEAST_CALLS)
+    with watched(findings), open_workers(LISTENER) as workers:
+        uvloop.run(compare(workers, LISTENER, calls, findings))
+    return findings

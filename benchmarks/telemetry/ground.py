@@ -6,16 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from benchmarks.arena import TENANT, Arena, open_arena
 from benchmarks.gbm import draw_rows, grow
 from benchmarks.lanes.contestants import Contestant
-from benchmarks.lanes.cpu import machine_seconds, processes, tree_seconds, trees
 from benchmarks.lanes.field import API_KEY, QUESTIONS, SMALL, SMALL_TREES
-from benchmarks.lanes.questions import Question, ask
-from benchmarks.lanes.ratios import BUSY
+from benchmarks.measuring.cpu import processes, trees
+from benchmarks.measuring.questions import Question, ask
 from benchmarks.models import BenchModel
 from gateway.telemetry.families import Family
 from gateway.telemetry.layout import Series, read_series
@@ -72,17 +70,6 @@ def counted(folder: Path, family: Family, *labels: str) -> float:
     """Returns what all sheets have counted of a counter."""
     wanted = (each for each in series_in(folder) if each.family is family and each.labels == labels)
     return sum(each.values[0] for each in wanted)
-
-
-@contextmanager
-def watched_machine() -> Iterator[None]:
-    """Prints afterwards how many cores processes of others used meanwhile, and whether figures can be trusted."""
-    start, machine, ours = monotonic(), machine_seconds(), tree_seconds([os.getpid()])
-    yield
-    others = machine_seconds() - machine - (tree_seconds([os.getpid()]) - ours)
-    cores = max(others, 0.0) / (monotonic() - start)
-    told = ": too noisy for these figures to be trusted" if cores > BUSY else ""
-    print(f"processes of others used {cores:.2f} cores meanwhile{told}", flush=True)
 
 
 def resident_mib(root: int) -> float:

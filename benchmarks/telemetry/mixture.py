@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.arena import echo_request
-from benchmarks.lanes.framing import frame
-from benchmarks.lanes.http2 import OK, Connection, Reply, connect
+from benchmarks.measuring.framing import frame
+from benchmarks.measuring.http2 import OK, Connection, Reply, connect
 from benchmarks.models import ECHO
 from benchmarks.telemetry.workers import ELSEWHERE, FREE, LIMITED, Worker
 from gateway.telemetry.words import CODES

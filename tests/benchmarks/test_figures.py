@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from benchmarks.measuring.ratios import percentile_ms
-from benchmarks.measuring.ratios import difference_of, order_of_round, own_spread, ratio_of
+from benchmarks.measuring.ratios import difference_of, order_of_round, own_spread, percentile_ms, ratio_of
 from benchmarks.measuring.report import render_table, without_nan
 from benchmarks.measuring.results import Bar, Findings
 
@@ -21,6 +20,7 @@ def test_difference_is_taken_round_by_round() -> None:
 
 def test_spread_is_between_neighbouring_rounds() -> None:
     assert own_spread([100.0, 110.0, 121.0]) == pytest.approx(0.1)
+    assert own_spread([100.0, 110.0, 121.0, 242.0]) == pytest.approx(0.1)
     assert own_spread([100.0]) == 0.0
 
 

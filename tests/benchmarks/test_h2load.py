@@ -41,7 +41,6 @@ def test_log_tells_when_requests_ended_and_how_long_they_took(tmp_path: Path) ->
     assert not read.within(3.0, 4.0).size
 
 
-@pytest.mark.filterwarnings("ignore:loadtxt:UserWarning")
 def test_empty_log_has_no_requests(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.touch()
@@ -52,3 +51,8 @@ def test_pace_is_divided_between_connections() -> None:
     command = compose_command("http://h/m", [("x-api-key", "k")], Path("body"), Shape(4, 8), 1.5, per_second=1000)
     assert {"--rps=250", "--clients=4", "--max-concurrent-streams=8", "--duration=1500ms"} <= set(command)
     assert "--header=x-api-key: k" in command
+
+
+def test_http_1_has_a_connection_for_each_call_under_way() -> None:
+    command = compose_command("http://h/m", [], Path("body"), Shape(8, 32), 1.0, grpc=False)
+    assert {"--h1", "--clients=256", "--max-concurrent-streams=1"} <= set(command)

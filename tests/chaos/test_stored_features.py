@@ -3,7 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from benchmarks.features.outages import BUDGET_SECONDS, Outcome, go_through, troubles
+from benchmarks.features.outages import BUDGET_SECONDS, Outcome, go_through
+from benchmarks.features.troubles import troubles
 from gateway.feature_views import FeatureStatus
 
 FEW = 8  # callers each, since all happens at the same time

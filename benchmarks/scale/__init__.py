@@ -1,0 +1,1 @@
+"""What models, tenants, workers and the size of tensors change."""

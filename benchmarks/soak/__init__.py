@@ -1,0 +1,1 @@
+"""Half an hour of mixed load on one gateway: memory and latency at its end."""

@@ -1,0 +1,1 @@
+"""Typed calls, raw KServe calls and REST, of the same model."""
