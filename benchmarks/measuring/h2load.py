@@ -20,6 +20,7 @@ PACKAGE = "nghttp2-client"
 _REQUESTS = re.compile(r"^requests: .*, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored", re.MULTILINE)
 _BODIES = re.compile(r"^traffic: .*, \S+ \((\d+)\) data$", re.MULTILINE)
 GRPC_HEADERS = (("te", "trailers"), ("content-type", "application/grpc"))
+MOST_SECONDS = 60.0
 _MICROSECONDS = 1_000_000
 
 
@@ -136,9 +137,13 @@ async def finish(process: asyncio.subprocess.Process) -> Report:
     """Waits for a load's end.
 
     Raises:
-        NoLoadError: It failed.
+        NoLoadError: It failed, or does not end.
     """
-    written, _ = await process.communicate()
+    try:
+        written, _ = await asyncio.wait_for(process.communicate(), MOST_SECONDS)
+    except TimeoutError as error:
+        process.kill()
+        raise NoLoadError(f"h2load has not ended {MOST_SECONDS:g} s later") from error
     if process.returncode:
         raise NoLoadError(f"h2load ended with status {process.returncode}:\n{written.decode()[-500:]}")
     return parse_report(written.decode())

@@ -1,0 +1,1 @@
+"""The same model behind what a user would pick instead of Gapura."""

@@ -1,0 +1,1 @@
+"""Programs that peers run: each imports what its own environment has, and nothing of this repository."""
