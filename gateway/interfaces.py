@@ -488,10 +488,13 @@ class Endpoint:
         path: `/package.Service/Method`.
         answer: Takes a call to its serialised response, or raises a `GatewayError`. Until it first waits it may run
             outside a task, where `asyncio.timeout` does not work.
+        is_taskless: Whether it may do so to its end: all that it waits for is futures. A task costs more than to read
+            a small message.
     """
 
     path: str
     answer: Callable[[Call], Coroutine[Any, Any, bytes]]
+    is_taskless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def build_table(
         refused: Why other typed methods cannot, by path.
         ready: Whether a catalog is live.
     """
-    typed = [Endpoint(path, answerer(pipeline, method)) for path, method in methods.items()]
+    typed = [Endpoint(path, answerer(pipeline, method), is_taskless=True) for path, method in methods.items()]
     silent = [Endpoint(path, partial(refuse, pipeline, reason)) for path, reason in refused.items()]
     return {endpoint.path: endpoint for endpoint in (*typed, *silent, *kserve_endpoints(pipeline, ready=ready))}
 

@@ -45,7 +45,13 @@ class FakeFront:
 
 
 class Served:
-    """A desk with one endpoint that holds its calls while it is closed."""
+    """A desk with one endpoint that holds its calls while it is closed.
+
+    Attributes:
+        is_taskless: Of the endpoint; every test is run with and without.
+    """
+
+    is_taskless = False
 
     def __init__(self, most: int = 1000) -> None:
         self.front, self.traffic, self.open, self.begun = FakeFront(), Traffic(most), asyncio.Event(), 0
@@ -53,7 +59,7 @@ class Served:
         self.lane = asyncio.get_running_loop().create_future()
         self.shared = asyncio.get_running_loop().create_future()
         self.calls: list[Call] = []
-        table: Table = {PATH: Endpoint(PATH, self._answer)}
+        table: Table = {PATH: Endpoint(PATH, self._answer, self.is_taskless)}
         self.desk = Desk(self.front, [PATH], lambda: table, self.traffic, 100, self.telemetry)
 
     async def take(self, *events: Event, seconds_ago: float = 0.0) -> None:
@@ -78,6 +84,12 @@ class Served:
             return bytes(await self.shared)
         await self.open.wait()
         return bytes(call.message)
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["in tasks", "taskless"])
+def taskless(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the endpoint have tasks, or none."""
+    monkeypatch.setattr(Served, "is_taskless", request.param)
 
 
 def called(number: int, remaining: float | None = None, key: str = "key") -> Event:
@@ -226,6 +238,38 @@ async def test_a_call_that_is_refused_or_answered_without_a_wait_needs_no_task()
     assert served.front.refusals == {1: 8}
     assert served.front.answers == {2: b"prompt"}
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_call_that_waits_for_futures_alone_needs_no_task_where_its_endpoint_says_so() -> None:
+    served = Served()
+    await served.take((0, 1, 0, b"lane", "", ((), "", None)), called(2))
+    assert len(asyncio.all_tasks()) == (1 if Served.is_taskless else 3)
+    served.lane.set_result(None)
+    await turn()
+    assert len(asyncio.all_tasks()) == (1 if Served.is_taskless else 3)
+    served.open.set()
+    await turn()
+    assert served.front.answers == {1: b"lane", 2: b"2"}
+    assert served.traffic.active == 0
+
+
+async def test_an_error_of_what_a_call_waits_for_is_told() -> None:
+    served = Served()
+    await served.take((0, 1, 0, b"lane", "", ((), "", None)))
+    served.lane.set_exception(Overloaded("QUEUE_FULL", "too much", retry_after_ms=1))
+    await turn()
+    assert served.front.refusals == {1: 8}
+
+
+async def test_a_call_that_is_given_up_at_its_second_wait_ends() -> None:
+    served = Served()
+    await served.take((0, 1, 0, b"lane", "", ((), "", None)))
+    served.lane.set_result(None)
+    await turn()
+    await served.take(cancelled(1))
+    await turn()
+    assert served.front.refusals == {1: 14}
+    assert served.traffic.active == 0
 
 
 async def test_a_call_that_ends_oddly_before_it_waits_holds_up_nobody() -> None:

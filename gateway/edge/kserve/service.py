@@ -41,7 +41,7 @@ def kserve_endpoints(pipeline: Pipeline, *, ready: bool) -> list[Endpoint | Stre
         "RepositoryIndex": service.repository_index,
     }
     return [
-        Endpoint(f"{PREFIX}ModelInfer", service.infer),
+        Endpoint(f"{PREFIX}ModelInfer", service.infer, is_taskless=True),
         StreamEndpoint(
             f"{PREFIX}ModelStreamInfer",
             InferStream(pipeline.tenants, pipeline.telemetry, service.infer, service.stream).answer,

@@ -1,18 +1,91 @@
-"""Work that has begun outside a task: a call that ends before it waits for anything costs none."""
+"""Work of calls outside of tasks: it runs at once until it waits, and goes on when what it waits for is there.
 
-from collections.abc import Coroutine
+Nearly every call waits once, for its batch; a task for each would cost more than to read its message.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Generic, TypeVar, final
 
 Result = TypeVar("Result")
 
+Ended = Callable[["Begun"], None]
+
 
 @final
-class Begun(Coroutine[Any, Any, Result], Generic[Result]):
-    """What is left of work that waits for something; a task may go on with it.
+class Begun:
+    """What is left of the work of a call that waits for something.
 
     Args:
         work: It has run until it first waited.
+        awaited: What it waits for: a future, or None for a turn of the event loop.
+
+    Attributes:
+        result: What it has come to, once it has ended well.
+        error: What it has ended with otherwise.
+        given_up: Whether somebody has told it to end.
+    """
+
+    __slots__ = ("_awaited", "_ended", "_task", "_work", "error", "given_up", "result")
+
+    def __init__(self, work: Coroutine[Any, Any, Any], awaited: Any) -> None:
+        self._work = work
+        self._awaited = awaited
+        self._task: asyncio.Task[Any] | None = None
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.given_up = False
+
+    def follow(self, ended: Ended, *, in_task: bool = False) -> None:
+        """Goes on as soon as it can; `ended` is told when nothing is left of it.
+
+        Args:
+            ended: Takes what has ended.
+            in_task: Whether the work needs a task from now on.
+        """
+        self._ended = ended
+        self._wait(in_task=in_task)
+
+    def cancel(self) -> None:
+        """Ends the work; what nobody waits for any more is cancelled, as a task would do."""
+        self.given_up = True
+        (self._task or self._awaited).cancel()
+
+    def _wait(self, *, in_task: bool) -> None:
+        """Goes on later; who waits for no future, but for a turn of the loop, has a task for that."""
+        if self._awaited is not None and not in_task:
+            self._awaited.add_done_callback(self._go_on)
+            return
+        self._task = asyncio.get_running_loop().create_task(Rest(self._work, self._awaited))
+        self._task.add_done_callback(self._take)
+
+    def _go_on(self, _: object) -> None:
+        try:
+            self._awaited = self._work.send(None)
+        except StopIteration as end:
+            self.result = end.value
+        except BaseException as error:  # noqa: BLE001 - whoever follows it looks at it
+            self.error = error.with_traceback(None)
+        else:
+            mark(self._awaited, blocking=False)
+            self._wait(in_task=False)
+            return
+        self._ended(self)
+
+    def _take(self, task: asyncio.Task[Any]) -> None:
+        self.error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if self.error is None:
+            self.result = task.result()
+        self._ended(self)
+
+
+@final
+class Rest(Coroutine[Any, Any, Result], Generic[Result]):
+    """What is left of work that waits for something, for a task to go on with.
+
+    Args:
+        work: It has run until it waited.
         awaited: What it waits for: a future, or None for a turn of the event loop.
     """
 
@@ -48,7 +121,7 @@ class Begun(Coroutine[Any, Any, Result], Generic[Result]):
         raise TypeError("this is for a task")
 
 
-def begin(work: Coroutine[Any, Any, Result]) -> Result | Begun[Result]:
+def begin(work: Coroutine[Any, Any, Result]) -> Result | Begun:
     """Runs work until it ends or first waits.
 
     It must not ask for the current task until then, as `asyncio.timeout` does.
@@ -69,6 +142,6 @@ def begin(work: Coroutine[Any, Any, Result]) -> Result | Begun[Result]:
 
 
 def mark(awaited: Any, *, blocking: bool) -> None:
-    """Notes whether a future has been yielded and no task has taken it yet: until then nothing else may await it."""
+    """Notes whether a future has been yielded and nobody has taken it yet: until then nothing else may await it."""
     if awaited is not None:
         awaited._asyncio_future_blocking = blocking  # noqa: SLF001 - how futures and tasks speak to each other

@@ -81,7 +81,7 @@ class Desk:
         self._unread = UnreadCalls(traffic, caller_of)
         self._turning = False
         self._polling = Polling(self._look)
-        self._tasks: dict[int, asyncio.Task[bytes]] = {}
+        self._begun: dict[int, Begun] = {}
         self._early: dict[int, None] = {}
         self._refusals: list[tuple[int, CallTrace, BaseException]] = []
 
@@ -151,17 +151,17 @@ class Desk:
 
     def cancel(self) -> None:
         """Ends the calls that are still under way."""
-        for task in self._tasks.values():
-            task.cancel()
+        for begun in self._begun.values():
+            begun.cancel()
 
     def _give_up(self, number: int) -> None:
         """Ends a call whose caller has gone or stopped waiting; one that still waits here is never begun.
 
         The receiver may hold a call when its cancellation is found by polling: that call is not begun either.
         """
-        task = self._tasks.get(number)
-        if task is not None:
-            task.cancel()
+        begun = self._begun.get(number)
+        if begun is not None:
+            begun.cancel()
         elif (unread := self._unread.drop(number)) is not None:
             self._count_left(unread)
         else:
@@ -196,27 +196,28 @@ class Desk:
             return
         try:
             call = read_call(trace, message, unread.sender, remaining, received)
-            begun = begin(find(table, trace.path, Endpoint).answer(call))
+            endpoint = find(table, trace.path, Endpoint)
+            begun = begin(endpoint.answer(call))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, the caller is told no more than it should be
             self._refusals.append((number, trace, error))
             return
         if not isinstance(begun, Begun):
             self._respond(number, trace, begun)
             return
-        task = self._tasks[number] = self._loop.create_task(begun)
+        self._begun[number] = begun
         self._traffic.active += 1
         self._polling.begin(self._traffic.active)
-        task.add_done_callback(partial(self._end, number, trace))
+        begun.follow(partial(self._end, number, trace), in_task=not endpoint.is_taskless)
 
-    def _end(self, number: int, trace: CallTrace, task: asyncio.Task[bytes]) -> None:
+    def _end(self, number: int, trace: CallTrace, begun: Begun) -> None:
         """Answers a call whose work has ended; the front knows those whose callers have gone."""
-        del self._tasks[number]
+        del self._begun[number]
         self._traffic.active -= 1
         self._polling.end(self._traffic.active)
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        error = begun.error
         if error is None:
-            self._respond(number, trace, task.result())
-        elif isinstance(error, asyncio.CancelledError) and task.cancelling():
+            self._respond(number, trace, begun.result)
+        elif isinstance(error, asyncio.CancelledError) and begun.given_up:
             is_there = self._front.fail(number, UNAVAILABLE, STOPPING)
             self._telemetry.end(trace, UNAVAILABLE if is_there else code_of_leaving(trace.received, trace.deadline))
         else:  # raised here, it would hold this frame, which holds it: rubbish at every refusal
