@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 ARGS ?=
+
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test check protos format bench clean
 
@@ -56,23 +57,17 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
 
-# The quick ones; with ARGS=lanes, `gapura bench lanes`, and ARGS='lanes --quick' and so on. Over real nodes, minutes each:
-# `python -m benchmarks.chaos`, `benchmarks.copies`, `benchmarks.endurance`.
+# ARGS are those of `gapura bench`: --quick, or a suite such as peers.
 bench: $(VENV)/installed-bench
-ifdef ARGS
-	$(BIN)/gapura bench $(ARGS)
-else
-	$(BIN)/python -m benchmarks.binding
-	$(BIN)/python -m benchmarks.callers
-endif
+	@$(BIN)/gapura bench $(ARGS)
 
-# What `make run` installs is a part of what `make test` installs.
+# What `make run` installs is a part of what `make test` installs. Modules are compiled when they are first imported, and
+# kept: most never are, and all would take two minutes of a core.
 $(VENV)/installed-%: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gapura needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing gapura[$*] into $(VENV) (a minute or two the first time)"
-	@$(PIP) --editable '.[$*]'
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true # on all cores, where pip takes one; what is no Python 3 fails
+	@$(BIN)/python deploy/install.py --constraint constraints.txt --editable '.[$*]'
 	@touch $@
 
 # Removes what can be made again. Registry, keys and data are in var/, which it leaves alone.

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 # Files that take a minute and more, with few tests. Runners that share the tests by files begin with these: whoever
 # came to one of them at the end would still be at work when the others have long been idle.
 LONGEST = (
-    "e2e/test_teams.py",
+    "e2e/test_newcomer.py",
     "hub/test_killed_publisher.py",
     "e2e/test_tour.py",
     "e2e/test_experiments.py",
@@ -27,6 +27,7 @@ LONGEST = (
     "chaos/test_promotions.py",
     "chaos/test_publisher_troubles.py",
     "e2e/test_published_kinds.py",
+    "e2e/test_teams.py",  # takes what `e2e/test_newcomer.py` has trained
     "e2e/test_deployment.py",
     "e2e/test_onboarding.py",
     "hub/test_watch.py",

@@ -1,7 +1,8 @@
-"""All teams: `gapura bench teams` trains, publishes and verifies their models, which then answer behind the edge."""
+"""All teams: `gapura bench teams` verifies the models that `make run` has trained; then they answer behind the edge."""
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -24,11 +25,15 @@ from erpml.sales_mobile.v1 import recommendation_service_pb2 as sales_mobile
 from erpml.sales_mobile.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from erpml.types.v1.prediction_info_pb2 import FEATURE_STATUS_DEFAULT, FEATURE_STATUS_FRESH
 
-from tests.conftest import ROOT, copy_archives, published_in
+from tests.conftest import ROOT, published_in
 from tests.e2e.deployments import Deployment, share_triton, started
+from tests.e2e.newcomer import visit
 from tests.e2e.serving import COMMAND, free_port, own_ports, scratch_environment
+from tests.sharing import made_once
 
-pytestmark = pytest.mark.timeout(600)  # six models are trained and published first, on a machine that may be busy
+pytestmark = pytest.mark.timeout(
+    600
+)  # whoever comes first trains and publishes six models, on a machine that may be busy
 
 MODELS = {
     "team1_product_recommendation",
@@ -70,16 +75,18 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """Runs the command over two Triton nodes, in a folder where nothing was trained before."""
+def bench(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Runs the command over two Triton nodes, on a copy of what a newcomer has trained and published."""
     folder = tmp_path_factory.mktemp("teams")
-    var = folder / "var"
-    copy_archives(var / "data")
+    var, clone = folder / "var", made_once(run_folder / "newcomer", visit)
+    ignored = shutil.ignore_patterns("artifacts", "home", "run", "telemetry", "triton")  # the registry names artifacts
+    shutil.copytree(clone / "var", var, ignore=ignored)
+    shutil.copytree(clone / "model_repository", var / "model_repository", dirs_exist_ok=True)
     share_triton(var)
     environment = scratch_environment(published_in(var).environment, CONTRACTS=str(var / "catalog/contracts"))
     environment |= own_ports()
     results = var / "teams.json"
-    options = ["--fast", f"--rows={ROWS}", f"--listen=127.0.0.1:{free_port()}", f"--results={results}"]
+    options = ["--no-train", f"--rows={ROWS}", f"--listen=127.0.0.1:{free_port()}", f"--results={results}"]
     command = [*COMMAND, "bench", "teams", *options]
     ended = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     assert results.exists(), ended.stdout + ended.stderr

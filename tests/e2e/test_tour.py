@@ -1,6 +1,6 @@
-"""`gapura up --once`, which is what `make run ARGS=--once` runs, and the example, as a newcomer meets them.
+"""`gapura up --once`, which is what `make run ARGS=--once` runs, behind Envoy and over Triton, and the example.
 
-The tour is that of one team; `test_teams` has models of all.
+The tour is that of one team; `test_newcomer` takes that of all.
 """
 
 import re
@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 from gapura_supervisor.deployment import mark_of
 from gapura_supervisor.processes import marked
@@ -61,21 +60,6 @@ def require_one_team(printed: str, var: Path) -> None:
     assert f"\nThe key of the tenant is in {key}.\n" in printed
 
 
-@pytest.mark.parametrize(
-    ("edge", "parts"),
-    [
-        ("none", ["valkey", "worker-1", "feature-store", "operations", "publisher"]),
-        ("envoy", ["valkey", "worker-1", "worker-2", "feature-store", "operations", "publisher", "envoy"]),
-    ],
-)
-def test_the_tour_scores_held_out_applicants_and_ends_with_0(published: Published, edge: str, parts: list[str]) -> None:
-    workers = ["--workers=2"] if edge == "envoy" else []
-    printed = run(published, *TOUR, "--once", "--edge", edge, *workers, "--listen", f"127.0.0.1:{free_port()}")
-    require_scores(printed)
-    require_one_team(printed, published.var)
-    assert re.findall(r"^(\S+) +(?:ready|starting) ", printed, re.MULTILINE) == ["supervisor", *parts]
-
-
 def test_a_team_that_no_model_is_of_is_refused_with_those_that_there_are() -> None:
     refused = CliRunner().invoke(up, ["--only=team3", "--only=team9"])
     assert refused.exit_code == 2
@@ -93,10 +77,14 @@ def test_a_killed_tour_leaves_nothing_running(published: Published) -> None:
     wait_until(lambda: place.supervisor is None and not list(marked(mark_of(place))), 30)
 
 
-def test_the_tour_on_triton_scores_alike_and_leaves_no_node_running(published: Published) -> None:
+def test_the_tour_on_triton_behind_the_edge_scores_alike_and_leaves_no_node_running(published: Published) -> None:
     share_triton(published.var)
-    printed = run(published, *TOUR, "--once", "--backend=triton", "--listen", f"127.0.0.1:{free_port()}")
+    options = ["--backend=triton", "--edge=envoy", "--workers=2", "--listen", f"127.0.0.1:{free_port()}"]
+    printed = run(published, *TOUR, "--once", *options)
     require_scores(printed)
+    require_one_team(printed, published.var)
+    parts = ["valkey", "up-1", "up-2", "worker-1", "worker-2", "feature-store", "operations", "publisher", "envoy"]
+    assert re.findall(r"^(\S+) +(?:ready|starting) ", printed, re.MULTILINE) == ["supervisor", *parts]
     assert len(re.findall(r"up-\d serves 127\.0\.0\.1:\d+", printed)) == 2
     assert printed.endswith("the gateway and its nodes have stopped\n")
     assert re.findall(r"(up-\d) +(\w+)", run(published, "triton", "status")) == [

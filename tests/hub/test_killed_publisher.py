@@ -1,11 +1,10 @@
-"""A publisher may be killed at any moment: what the catalog names is whole, and the next one finishes the work."""
+"""A publisher may die at any moment: what the catalog names is whole, and the next one finishes the work.
+
+Here it dies at each of its changes; `chaos/test_killed_publisher.py` kills real ones.
+"""
 
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -162,23 +161,3 @@ def test_a_publisher_that_dies_while_gateways_follow_is_survived_by_the_old_vers
     workplace.publish(*nodes)
     assert [node.serves() for node in nodes] == [{OLD: [2, 3]}, {OLD: [2, 3]}]
     workplace.require_settled()
-
-
-@pytest.mark.parametrize(("prepare", "appears"), [(replace_version, f"{OLD}/3"), (add_and_withdraw, NEW)])
-def test_a_real_kill_is_safe(
-    workplace: Workplace, prepare: Callable[[Workplace], dict[str, list[int]]], appears: str
-) -> None:
-    wanted = prepare(workplace)
-    code = (
-        "import sys; from pathlib import Path; from tests.hub.workplace import Workplace;"
-        "Workplace(Path(sys.argv[1])).publish()"
-    )
-    publisher = subprocess.Popen([sys.executable, "-c", code, str(workplace.root)], cwd=Path(__file__).parents[2])
-    while not (workplace.repository / appears).exists() and publisher.poll() is None:
-        time.sleep(0.0005)
-    publisher.kill()
-    assert publisher.wait() in {-signal.SIGKILL, 0}  # it may have been quicker than we
-    workplace.require_whole()
-    workplace.publish()
-    workplace.require_settled()
-    assert served(workplace) == wanted
