@@ -88,11 +88,16 @@ class Desk:
     def take(self, events: Sequence[Event], received: float) -> None:
         """Takes a burst; refuses unread what is beyond the calls that may be under way, or would come too late.
 
+        Where no call waits, and there is room for all of them, they are begun at once: nobody has to wait for a turn.
+
         Args:
             events: The burst.
             received: When it came, in seconds of `monotonic`; deadlines count from then.
         """
         now = monotonic()
+        room = min(MOST_A_TURN, self._traffic.most - self._traffic.active)
+        at_once = not self._turning and len(events) <= room
+        behind, table = self._look_up(now)
         for event in events:
             if event[0] == CANCEL:
                 self._give_up(event[1])
@@ -104,9 +109,13 @@ class Desk:
             elif not self._open:
                 self._front.fail(event[1], UNAVAILABLE, STOPPING)
                 self._count_unread(unread, UNAVAILABLE)
+            elif at_once:
+                self._begin(unread, table, received - behind)
             else:
                 self._keep(unread, now)
-        if not self._turning:
+        if at_once:
+            self._tell_refusals()
+        elif not self._turning:
             self._turn()
 
     def _look(self) -> None:
@@ -171,15 +180,18 @@ class Desk:
 
     def _turn(self) -> None:
         """Begins some of the calls that wait, of each caller in turn; then the loop looks after everything else."""
-        now, table = self._loop.time(), self._table()
-        self._traffic.last = now
-        behind = monotonic() - now
+        behind, table = self._look_up(monotonic())
         for unread in self._unread.take(MOST_A_TURN):
             self._begin(unread, table, unread.received - behind)
         self._tell_refusals()
         self._turning = bool(self._unread)
         if self._turning:
             self._loop.call_soon(self._turn)
+
+    def _look_up(self, now: float) -> tuple[float, Table]:
+        """Returns by how much `monotonic`, which says now, is ahead of the loop's clock; and who answers calls."""
+        time = self._traffic.last = self._loop.time()
+        return now - time, self._table()
 
     def _tell_refusals(self) -> None:
         """Tells callers that they were refused, all at once: each alone would wake the front, and cost it a write."""
