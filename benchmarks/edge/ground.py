@@ -14,13 +14,14 @@ from benchmarks.arena import TENANT, running_node, write_tenants_of
 from benchmarks.edge.certificates import make_certificate
 from benchmarks.edge.workers import running_worker
 from benchmarks.gbm import draw_rows
-from benchmarks.lanes.field import SMALL, compose_models
+from benchmarks.lanes.field import DYNAMIC, SMALL, compose_models
 from benchmarks.measuring.contestants import Asked, Contestant
 from benchmarks.measuring.framing import LIVE, METHOD
 from benchmarks.measuring.questions import Liveness, ask
 from benchmarks.models import write_models
 
 DIRECT, BEFORE, EDGE = "direct Triton", "Envoy before Triton", "edge, 1 worker"
+BATCHING = "direct Triton, dynamic_batching"
 NATIVE, GRPCIO, NATIVE_LIVE, GRPCIO_LIVE = "native", "grpcio", "native, ServerLive", "grpcio, ServerLive"
 EDGE_TLS, EDGE_TWO, EDGE_TWO_TLS = "edge, 1 worker, TLS", "edge, 2 workers", "edge, 2 workers, TLS"
 EDGE_BARE, EDGE_SILENT = "edge, no buffer", "edge, no access log"
@@ -38,9 +39,14 @@ def open_ground() -> Iterator[dict[str, Contestant]]:
         headers = (("x-api-key", write_tenants_of(folder / "tenants.yaml", {TENANT: {}})[TENANT]),)
         node = stack.enter_context(running_node(folder, "node1"))
         environment = environment_of(folder, node.address)
-        questions: tuple[Asked, ...] = tuple(ask(SMALL, models[0].graph, draw_rows()[0][:QUESTIONS]))
+        rows = draw_rows()[0][:QUESTIONS]
+        questions: tuple[Asked, ...] = tuple(ask(SMALL, models[0].graph, rows))
+        batched: tuple[Asked, ...] = tuple(ask(DYNAMIC, models[0].graph, rows))
         triton: Stages = {"Triton": (node.supervisor,) if node.supervisor is not None else ()}
-        found = [Contestant(DIRECT, node.address, METHOD, questions, triton)]
+        found = [
+            Contestant(DIRECT, node.address, METHOD, questions, triton),
+            Contestant(BATCHING, node.address, METHOD, batched, triton),
+        ]
         for listener in ("native", "grpcio"):
             pid, address = stack.enter_context(running_worker(environment, listener, "127.0.0.1:0"))
             stages: Stages = {"workers": (pid,), **triton}

@@ -21,7 +21,9 @@ BARS = (
     (ground.EDGE_TWO, ground.BEFORE, 1.5),
     (ground.EDGE_TLS, ground.DIRECT, 1.0),
     (ground.EDGE_TWO_TLS, ground.DIRECT, 1.0),
+    (ground.EDGE, ground.BATCHING, 1.3),
     (ground.NATIVE, ground.DIRECT, 2.0),
+    (ground.NATIVE, ground.BATCHING, 2.0),
     (ground.NATIVE, ground.GRPCIO, 3.0),
     (ground.NATIVE_LIVE, ground.GRPCIO_LIVE, 5.0),
 )
@@ -42,4 +44,4 @@ def measure(pace: Pace) -> Findings:
     return findings
 
 
-PARTS = {"ways in": measure}
+PARTS = {"ways": measure}

@@ -43,11 +43,6 @@ class Bout:
     cold_start_seconds: float
 
 
-def name_of(peer: Peer) -> str:
-    """Returns what tables call a peer at its setting."""
-    return f"{peer.name} ({peer.setting})"
-
-
 def fight(  # noqa: PLR0913, PLR0917 - what a bout consists of
     peer: Peer, beside: Sequence[Contestant], sizes: Mapping[str, int], exam: Exam, pace: Pace, home: Path = HOME
 ) -> Bout:
@@ -83,7 +78,7 @@ def standing(peer: Peer, exam: Exam, home: Path) -> Iterator[tuple[Running, Cont
             questions = exam.questions_for(peer)
             yield (
                 alive,
-                Contestant(name_of(peer), address, peer.path, questions, stages, peer.headers, grpc=peer.grpc),
+                Contestant(peer.name, address, peer.path, questions, stages, peer.headers, grpc=peer.grpc),
             )
 
 

@@ -31,7 +31,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """What a user would pick instead, at one setting.
+    """What a user would pick instead, at one setting; names differ.
 
     Attributes:
         name: What tables call it.

@@ -12,7 +12,7 @@ from benchmarks.gbm import COLUMNS
 from benchmarks.measuring.measurement import Pace
 from benchmarks.measuring.verification import WrongAnswerError
 from benchmarks.peers import raw
-from benchmarks.peers.bout import fight, name_of, standing
+from benchmarks.peers.bout import fight, standing
 from benchmarks.peers.environments import NoEnvironmentError, folder_of, make_environment
 from benchmarks.peers.exam import Exam
 from benchmarks.peers.peer import Peer
@@ -57,7 +57,7 @@ def compose(requirements: tuple[str, ...]) -> Compose:
 
     def compose_peer(kind: str) -> Peer:
         return Peer(
-            name="mean",
+            name=f"mean ({kind})",
             setting=kind,
             requirements=requirements,
             command=lambda place: [place.bin / "python", SERVER, str(place.port)],
@@ -119,6 +119,6 @@ def test_peer_that_does_not_start_says_why(compose: Compose, exam: Exam, home: P
 def test_all_processes_of_a_peer_are_gone_afterwards(compose: Compose, exam: Exam, home: Path) -> None:
     with standing(compose("parent"), exam, home) as (alive, contestant):
         mark = f"peer-{alive.place.port}"
-        assert contestant.name == name_of(compose("parent"))
+        assert contestant.name == compose("parent").name
         assert len(list(marked(mark))) == 2
     assert not list(marked(mark))

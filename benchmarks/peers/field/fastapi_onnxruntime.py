@@ -16,8 +16,8 @@ def compose_peer(workers: int) -> Peer:
         return uvicorn("fastapi_onnxruntime:app", place, place.graph, workers)
 
     return Peer(
-        name=NAME,
-        setting=f"{workers} worker{'s' if workers > 1 else ''}, float32 bodies, uvloop, httptools",
+        name=f"{NAME}, {workers} worker{'s' if workers > 1 else ''}",
+        setting="float32 bodies, uvloop, httptools",
         requirements=(
             "fastapi==0.165.0",
             "uvicorn[standard]==0.54.0",

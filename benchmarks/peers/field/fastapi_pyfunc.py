@@ -20,16 +20,22 @@ def probability_of(answer: bytes) -> float:
     return float(json.loads(answer)["probabilities"][0][1])
 
 
-PEERS = (
-    Peer(
-        name=NAME,
-        setting="1 worker, JSON, in the event loop, uvloop, httptools",
+def compose_peer(name: str, setting: str, path: str) -> Peer:
+    """Returns the peer with one of its paths."""
+    return Peer(
+        name=name,
+        setting=f"1 worker, JSON, {setting}, uvloop, httptools",
         requirements=REQUIREMENTS,
         command=lambda place: uvicorn("fastapi_pyfunc:app", place, place.mlflow_model, 1),
-        path="/predict",
+        path=path,
         body=compose_body,
         probability=probability_of,
         headers=HEADERS,
         environment=SILENCE,
-    ),
+    )
+
+
+PEERS = (
+    compose_peer(NAME, "`async def`: it computes in the event loop", "/predict"),
+    compose_peer(f"{NAME}, in threads", "`def`: each call has a thread of the pool", "/predict-in-thread"),
 )
