@@ -22,7 +22,10 @@ from benchmarks.overhead.ground import DIRECT, EDGE, EMBEDDED, GATEWAYS, NATIVE,
 from benchmarks.overhead.starts import start_once
 
 ALONE, MOST_ADDED_MS = Shape(1, 1), 0.4
-THOROUGH, QUICK = Pace(rounds=12, seconds=3.0, warm_up_seconds=0.5), Pace(rounds=3, seconds=0.5, warm_up_seconds=0.1)
+THOROUGH = Pace(rounds=12, seconds=3.0, warm_up_seconds=0.5, look_seconds=1.0)
+QUICK = Pace(rounds=4, seconds=0.6, warm_up_seconds=0.2, look_seconds=0.5)
+"""Who looks at answers is company, so that happens seldom."""
+
 Rounds = Mapping[str, Sequence[Measurement]]
 STARTED = (EMBEDDED, NATIVE, EDGE)
 

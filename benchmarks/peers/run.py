@@ -35,7 +35,7 @@ from benchmarks.peers.model import set_exam
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.processes import NoStartError
 
-THOROUGH, QUICK = Pace(rounds=4, seconds=4.0, warm_up_seconds=1.0), Pace(rounds=2, seconds=1.5, warm_up_seconds=0.5)
+THOROUGH, QUICK = Pace(rounds=4, seconds=4.0, warm_up_seconds=1.0), Pace(rounds=2, seconds=1.2, warm_up_seconds=0.4)
 LOOK_SECONDS = 0.5
 """Between the looks at answers: those of slow peers would be a part of what they answer otherwise."""
 

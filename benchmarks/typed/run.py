@@ -22,7 +22,7 @@ from benchmarks.typed.credit import Credit, compose_view, train_credit
 from benchmarks.workplace import Running, Workplace, open_workplace
 
 SHAPE, ASKED, TOGETHER, LEAST = Shape(8, 32), 256, 16, 1.0
-THOROUGH, QUICK = Pace(rounds=8, seconds=3.0, warm_up_seconds=0.5), Pace(rounds=3, seconds=0.5, warm_up_seconds=0.2)
+THOROUGH, QUICK = Pace(rounds=8, seconds=3.0, warm_up_seconds=0.5), Pace(rounds=6, seconds=0.6, warm_up_seconds=0.2)
 TYPED, RAW = "typed", "raw"
 TYPED_TOGETHER, RAW_TOGETHER = f"typed, {TOGETHER} rows", f"raw, {TOGETHER} rows"
 EDGE_TYPED, EDGE_RAW, EDGE_REST = "typed, edge", "raw, edge", "REST, edge"
