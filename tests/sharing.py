@@ -16,16 +16,26 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
+MOST_TRIES = 2
+
+
 def made_once(folder: Path, make: Callable[[Path], object]) -> Path:
     """Returns what is made inside a folder; what somebody began and did not end is thrown away.
 
     Args:
         folder: Where it lies, below a folder that goes away with the test run.
         make: Makes it in a folder that does not exist yet.
+
+    Raises:
+        RuntimeError: It was tried before, and failed: all who need it would try for ever.
     """
-    made = folder / "made"
+    made, tries = folder / "made", folder / "tries"
     with alone_in(folder):
         if not (folder / "whole").exists():
+            tried = len(tries.read_bytes()) if tries.exists() else 0
+            if tried == MOST_TRIES:
+                raise RuntimeError(f"{folder.name} could not be made, {tried} times: the first error says why")
+            tries.write_bytes(b"." * (tried + 1))
             shutil.rmtree(made, ignore_errors=True)
             make(made)
             (folder / "whole").touch()

@@ -29,7 +29,9 @@ from tests.triton.nodes import wait_until
 
 USUAL = "127.0.0.1:9003"
 SERVING = "Serving until Ctrl-C."
-INHERITED = re.compile(r"PIP_\w+|UV_\w+|SSL_CERT_FILE|(?i:\w+_proxy)")  # what leads to packages
+INHERITED = re.compile(
+    r"PIP_\w+|UV_\w+|(?i:npm_config_\w+)|\w*_CA_(BUNDLE|CERTS)|SSL_CERT_\w+|(?i:\w+_proxy)"
+)  # leads to packages
 SNIPPET_SECONDS = 120
 
 
