@@ -22,7 +22,7 @@ from benchmarks.scale import tensors
 from benchmarks.scale.pairs import ASKED, Side, compare
 from benchmarks.workplace import open_workplace
 
-THOROUGH, QUICK = Pace(rounds=24, seconds=1.5, warm_up_seconds=0.3), Pace(rounds=8, seconds=0.6, warm_up_seconds=0.2)
+THOROUGH, QUICK = Pace(rounds=24, seconds=1.5, warm_up_seconds=0.3), Pace(rounds=14, seconds=0.6, warm_up_seconds=0.2)
 FEW_TREES, MODELS, TENANTS = Recipe(trees=20, depth=3), 1_000, 10_000
 WORKERS, SHAPE = (1, 2, 4), Shape(8, 32)
 
