@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 
 WIDTH_INCHES, HEIGHT_OF_BAR_INCHES, MARGIN_INCHES, DOTS_PER_INCH = 10.0, 0.32, 1.5, 120
 FIGURES = {"cpu_per_1000": "CPU s per 1,000 calls (less is better)", "calls_per_second": "calls per second"}
+WHOLE, FAR_APART = 100, 20
 Rounds = Mapping[str, Sequence[Mapping[str, float]]]
 
 
@@ -53,7 +54,10 @@ def draw_bars(axes: Axes, figures: Mapping[str, Sequence[float]], label: str) ->
     below = [mid - min(each) for mid, each in zip(middle, figures.values(), strict=True)]
     above = [max(each) - mid for mid, each in zip(middle, figures.values(), strict=True)]
     drawn = axes.barh(list(figures), middle, xerr=(below, above), capsize=2)
-    axes.bar_label(drawn, [f"{mid:,.3g}" for mid in middle], padding=4, fontsize="small")
+    labels = [f"{mid:,.0f}" if mid >= WHOLE else f"{mid:.3g}" for mid in middle]
+    axes.bar_label(drawn, labels, padding=4, fontsize="small")
+    if max(middle) > FAR_APART * min(middle):
+        axes.set_xscale("log")
     axes.invert_yaxis() if not axes.yaxis_inverted() else None
     axes.set_xlabel(label, fontsize="small")
-    axes.margins(x=0.2)
+    axes.margins(x=0.25)
