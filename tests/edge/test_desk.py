@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 from time import monotonic, sleep
+from traceback import extract_tb
 
 import pytest
 
 from gateway.calls import Call
 from gateway.edge.calls import Sender, Traffic
 from gateway.edge.endpoints import Table
+from gateway.edge.native.begun import Begun, begin
 from gateway.edge.native.desk import CANCEL, MOST_A_TURN, Desk, Metadata
 from gateway.edge.native.unread import Event, Unread, UnreadCalls
 from gateway.errors import Overloaded
@@ -259,6 +261,26 @@ async def test_an_error_of_what_a_call_waits_for_is_told() -> None:
     served.lane.set_exception(Overloaded("QUEUE_FULL", "too much", retry_after_ms=1))
     await turn()
     assert served.front.refusals == {1: 8}
+
+
+async def test_an_error_says_where_in_the_work_it_was_raised() -> None:
+    waited = asyncio.get_running_loop().create_future()
+    ended: list[Begun] = []
+
+    async def work() -> bytes:
+        await waited
+        raise ValueError("unexpected")
+
+    begun = begin(work())
+    assert isinstance(begun, Begun)
+    begun.follow(ended.append, in_task=not Served.is_taskless)
+    waited.set_result(None)
+    await turn()
+    assert ended == [begun]
+    assert begun.error is not None
+    frames = [frame.name for frame in extract_tb(begun.error.__traceback__)]
+    assert frames[-1] == "work"
+    assert "_go_on" not in frames
 
 
 async def test_a_call_that_is_given_up_at_its_second_wait_ends() -> None:

@@ -66,7 +66,8 @@ class Begun:
         except StopIteration as end:
             self.result = end.value
         except BaseException as error:  # noqa: BLE001 - whoever follows it looks at it
-            self.error = error.with_traceback(None)
+            raised = error.__traceback__
+            self.error = error.with_traceback(raised and raised.tb_next)  # this frame would hold it, and be held by it
         else:
             mark(self._awaited, blocking=False)
             self._wait(in_task=False)
