@@ -6,7 +6,7 @@ from statistics import median
 
 from benchmarks.lanes.measurement import Measurement
 from benchmarks.measuring.ratios import own_spread
-from benchmarks.measuring.results import Cell, Findings, Table
+from benchmarks.measuring.results import PACES, Cell, Findings, Table, summarise_paces
 
 
 def take(
@@ -26,18 +26,7 @@ def take(
             findings.problems.append(f"{title}, {name}: {wrong} wrong, {unanswered} calls without an answer")
 
 
-COLUMNS = (
-    "",
-    "calls/s",
-    "lowest",
-    "highest",
-    "p50 ms",
-    "p99 ms",
-    "CPU s per 1,000",
-    "average batch",
-    "calls",
-    "unanswered",
-)
+COLUMNS = (*PACES, "average batch", "calls", "unanswered")
 
 
 def tabulate(title: str, rounds: Mapping[str, Sequence[Measurement]]) -> Table:
@@ -47,14 +36,8 @@ def tabulate(title: str, rounds: Mapping[str, Sequence[Measurement]]) -> Table:
 
 def summarise(rounds: Sequence[Measurement]) -> tuple[Cell, ...]:
     """Returns a row of `COLUMNS`."""
-    rates = [each.calls_per_second for each in rounds]
     return (
-        round(median(rates)),
-        round(min(rates)),
-        round(max(rates)),
-        round(median([each.p50_ms for each in rounds]), 2),
-        round(median([each.p99_ms for each in rounds]), 2),
-        round(median([each.cpu_per_1000 for each in rounds]), 3),
+        *summarise_paces(rounds),
         round(median([each.batch for each in rounds]), 1),
         sum(each.calls for each in rounds),
         sum(each.unanswered for each in rounds),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.measuring.measurement import Measurement
 from benchmarks.measuring.ratios import BUSY, NOISY, Ratio, own_spread
@@ -115,19 +115,32 @@ def others_of(rounds: Mapping[str, Sequence[Measurement]]) -> float:
     return sum(used) / max(len(used), 1)
 
 
-COLUMNS = (
-    "",
-    "calls/s",
-    "lowest",
-    "highest",
-    "p50 ms",
-    "p99 ms",
-    "CPU s per 1,000",
-    "RSS MiB",
-    "calls",
-    "unanswered",
-    "wrong",
-)
+PACES = ("", "calls/s", "lowest", "highest", "p50 ms", "p99 ms", "CPU s per 1,000")
+COLUMNS = (*PACES, "RSS MiB", "calls", "unanswered", "wrong")
+
+
+class Paced(Protocol):
+    """What every measurement of a contestant in a round has."""
+
+    @property
+    def calls_per_second(self) -> float:
+        """Answered calls."""
+        ...
+
+    @property
+    def p50_ms(self) -> float:
+        """Half of them took less."""
+        ...
+
+    @property
+    def p99_ms(self) -> float:
+        """All but a hundredth took less."""
+        ...
+
+    @property
+    def cpu_per_1000(self) -> float:
+        """CPU seconds per 1,000 calls."""
+        ...
 
 
 def tabulate(title: str, rounds: Mapping[str, Sequence[Measurement]]) -> Table:
@@ -140,6 +153,17 @@ def tabulate(title: str, rounds: Mapping[str, Sequence[Measurement]]) -> Table:
 
 def summarise(rounds: Sequence[Measurement]) -> tuple[Cell, ...]:
     """Returns a row of `COLUMNS` after its name."""
+    return (
+        *summarise_paces(rounds),
+        round(median([each.rss_mib for each in rounds])),
+        sum(each.calls for each in rounds),
+        sum(each.unanswered for each in rounds),
+        sum(each.wrong for each in rounds),
+    )
+
+
+def summarise_paces(rounds: Sequence[Paced]) -> tuple[Cell, ...]:
+    """Returns a row of `PACES` after its name: medians, and the least and greatest rate."""
     rates = [each.calls_per_second for each in rounds]
     return (
         round(median(rates)),
@@ -148,10 +172,6 @@ def summarise(rounds: Sequence[Measurement]) -> tuple[Cell, ...]:
         round(median([each.p50_ms for each in rounds]), 2),
         round(median([each.p99_ms for each in rounds]), 2),
         round(median([each.cpu_per_1000 for each in rounds]), 3),
-        round(median([each.rss_mib for each in rounds])),
-        sum(each.calls for each in rounds),
-        sum(each.unanswered for each in rounds),
-        sum(each.wrong for each in rounds),
     )
 
 

@@ -1,19 +1,17 @@
 """What a gateway adds to the call of a caller who is alone, where that time goes, and what a start takes."""
 
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from time import monotonic
 
 import uvloop
 
 from benchmarks.measuring.contestants import Contestant
-from benchmarks.measuring.cpu import machine_seconds, tree_seconds
 from benchmarks.measuring.h2load import Shape
 from benchmarks.measuring.measurement import Measurement, Pace, play
+from benchmarks.measuring.others import watched
 from benchmarks.measuring.ratios import Ratio, difference_of, order_of_round
 from benchmarks.measuring.results import Findings, Table
 from benchmarks.measuring.verification import verify
@@ -71,13 +69,11 @@ def added_by(rounds: Rounds, name: str) -> dict[str, Ratio]:
 def measure_starts(pace: Pace) -> Findings:
     """Starts gateways again and again; the node that they ask runs all the time."""
     did: dict[str, list[tuple[float, float]]] = {name: [] for name in STARTED}
-    times = (pace.rounds + 1) // 2
-    began, before = monotonic(), foreign_seconds()
-    with open_small(triton=True) as place:
+    times, findings = (pace.rounds + 1) // 2, Findings()
+    with watched(findings), open_small(triton=True) as place:
         for number in range(times):
             for name in order_of_round(STARTED, number):
                 did[name].append(start_once(place, name))
-    findings = Findings(others_cores=max(foreign_seconds() - before, 0.0) / (monotonic() - began))
     rows = []
     for name, starts in did.items():
         seconds, mib = zip(*starts, strict=True)
@@ -88,11 +84,6 @@ def measure_starts(pace: Pace) -> Findings:
     columns = ("", "first right answer after s", "least", "most", "RSS MiB at rest, Triton aside")
     findings.tables.append(Table(f"{times} starts each", columns, tuple(rows)))
     return findings
-
-
-def foreign_seconds() -> float:
-    """Returns the CPU time so far of what this process has not started."""
-    return machine_seconds() - tree_seconds([os.getpid()])
 
 
 PARTS = {"alone": measure, "starts": measure_starts}
