@@ -36,7 +36,12 @@ class Layout(Generic[Known]):
 
     def fits(self, message: bytes) -> bool:
         """Says whether a message that begins like this one has its layout."""
-        return len(message) == self.length and all(message[start:end] == seam for start, end, seam in self.seams)
+        if len(message) != self.length:
+            return False
+        for start, end, seam in self.seams:  # noqa: SIM110 - `all` takes three times as long where there are none
+            if message[start:end] != seam:
+                return False
+        return True
 
     def values(self, message: bytes) -> Sequence[Buffer]:
         """Cuts the values out of a message of this layout; of a large one they are views."""

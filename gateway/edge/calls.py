@@ -1,7 +1,7 @@
 """What the listeners share: reading a call, finding its endpoint, telling its fault, awaiting the end of all calls."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, NamedTuple, TypeVar
@@ -26,7 +26,7 @@ PARENT, STATE = "traceparent", "tracestate"
 
 # Whom a call concerns, percent-encoded where it is not plain ASCII; and the version or arm that it asks for.
 UNIT, PIN = "x-gapura-unit", "x-gapura-pin"
-LOOKED_AT = frozenset({API_KEY, PRIORITY, CERTIFICATE, AUTHORIZATION, ORIGINAL_PATH, PARENT, STATE, UNIT, PIN})
+OTHERS = frozenset({PRIORITY, CERTIFICATE, AUTHORIZATION, ORIGINAL_PATH, PARENT, STATE, UNIT, PIN})
 FAILURE_ENDS = "triton_grpc_error"
 MOST_IN_FLIGHT = 16_384
 RETRY_AFTER_MS = 200
@@ -116,14 +116,11 @@ class Sender(NamedTuple):
     pin: str | None = None
 
 
-def read_sender(metadata: Iterable[tuple[str, Any]]) -> Sender:
+def read_sender(metadata: Sequence[tuple[str, Any]]) -> Sender:
     """Finds what the gateway looks at in metadata: pairs, of which the first of a name counts."""
-    found = dict[str, Any]()
-    for name, value in metadata:
-        if name in LOOKED_AT and name not in found:
-            found[name] = value
-    if len(found) == 1 and API_KEY in found:
-        return Sender(found[API_KEY])
+    found = dict(reversed(metadata))
+    if OTHERS.isdisjoint(found):
+        return Sender(found.get(API_KEY))
     key, asked, certificate, authorization = map(found.get, (API_KEY, PRIORITY, CERTIFICATE, AUTHORIZATION))
     parent, state, unit, pin = map(found.get, (PARENT, STATE, UNIT, PIN))
     rest = ORIGINAL_PATH in found

@@ -173,17 +173,18 @@ async def test_cancellations_of_calls_that_have_ended_are_forgotten() -> None:
 
 
 async def test_calls_beyond_the_bound_are_refused_unread_those_that_wait_included() -> None:
-    served = Served(most=50)
-    await served.take(*map(called, range(60)))
-    assert served.front.refusals == dict.fromkeys(range(50, 60), 8)
+    most = MOST_A_TURN + 10
+    served = Served(most=most)
+    await served.take(*map(called, range(most + 10)))
+    assert served.front.refusals == dict.fromkeys(range(most, most + 10), 8)
     assert served.begun == MOST_A_TURN
-    await served.take(cancelled(0), called(60))
-    assert served.front.refusals[60] == 8
+    await served.take(cancelled(0), called(500))
+    assert served.front.refusals[500] == 8
     served.open.set()
     await turn(5)
-    await served.take(called(61))
+    await served.take(called(501))
     await turn()
-    assert served.front.answers[61] == b"61"
+    assert served.front.answers[501] == b"501"
     assert served.traffic.active == 0
 
 
@@ -209,19 +210,19 @@ async def test_a_closed_desk_refuses_calls_and_ends_those_under_way_when_told() 
 async def test_the_time_that_a_call_waits_unread_counts_and_what_would_come_too_late_is_refused_unread() -> None:
     served, clock = Served(), asyncio.get_running_loop().time
     first = clock()
-    await served.take(*map(called, range(3 * MOST_A_TURN)), called(100, 1.0), seconds_ago=0.2)
+    await served.take(*map(called, range(3 * MOST_A_TURN)), called(500, 1.0), seconds_ago=0.2)
     sleep(0.2)  # noqa: ASYNC251 - the loop is to stand still
     second = clock()
-    await served.take(called(101, 0.5), called(102, 8.0), called(103), called(104, 1.0, key="other"))
+    await served.take(called(501, 0.5), called(502, 8.0), called(503), called(504, 1.0, key="other"))
     await turn(5)
-    assert served.front.refusals == {101: 8}
+    assert served.front.refusals == {501: 8}
     deadlines = {call.message: call.deadline for call in served.calls}
     served.open.set()
     await turn(5)
-    assert deadlines[b"100"] == pytest.approx(first + 0.8, abs=0.05)
-    assert deadlines[b"102"] == pytest.approx(second + 8.0, abs=0.05)
-    assert deadlines[b"103"] is None
-    assert deadlines[b"104"] == pytest.approx(second + 1.0, abs=0.05)
+    assert deadlines[b"500"] == pytest.approx(first + 0.8, abs=0.05)
+    assert deadlines[b"502"] == pytest.approx(second + 8.0, abs=0.05)
+    assert deadlines[b"503"] is None
+    assert deadlines[b"504"] == pytest.approx(second + 1.0, abs=0.05)
 
 
 async def test_what_came_while_the_loop_stood_still_is_begun() -> None:

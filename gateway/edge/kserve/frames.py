@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from tritonclient.grpc import service_pb2
 
 from gateway.layouts import Layouts
-from gateway.protowire import cut_field, encode_field
+from gateway.protowire import cut_field, prefix
 from gateway.tensors import BYTES
 from gateway.types import Buffer, ModelVersion, Tensors, Terms
 
@@ -26,20 +26,22 @@ class Plan:
     Attributes:
         rows: Rows of every input.
         shapes: Of a row of each input, in the signature's order.
-        order: Which of the contents is which input.
+        order: Which of the contents is which input; None where they come in the signature's order.
         terms: What the requests want of the model.
         heads: Answers without their contents, by the shapes of a row of each output.
     """
 
     rows: int
     shapes: tuple[tuple[int, ...], ...]
-    order: tuple[int, ...]
+    order: tuple[int, ...] | None
     terms: Terms
     heads: dict[tuple[tuple[int, ...], ...], bytes] = field(default_factory=dict)
 
     def inputs(self, contents: Sequence[Buffer]) -> Tensors:
         """Returns the inputs of a request with these contents."""
-        return Tensors(self.rows, self.shapes, tuple([contents[place] for place in self.order]), self.terms)
+        order = self.order
+        data = tuple(contents) if order is None else tuple([contents[place] for place in order])
+        return Tensors(self.rows, self.shapes, data, self.terms)
 
     def keep_head(self, outputs: Tensors, head: bytes) -> None:
         """Remembers how answers to the frame begin that have outputs of these shapes."""
@@ -51,7 +53,10 @@ class Plan:
         head = self.heads.get(outputs.shapes)
         if head is None or not self._is_plain(outputs):
             return None
-        return b"".join([head, *encode_field(OUTPUT_CONTENTS, outputs.data)])
+        pieces: list[Buffer] = [head]
+        for data in outputs.data:
+            pieces += (prefix(OUTPUT_CONTENTS, len(data)), data)
+        return b"".join(pieces)
 
     def _is_plain(self, outputs: Tensors) -> bool:
         return outputs.rows == self.rows and not outputs.terms.parameters
@@ -116,7 +121,8 @@ class Frames:
         """
         frame = asked.frame or self._add(asked, version)
         if frame is not None:
-            frame.plans[version] = Plan(inputs.rows, inputs.shapes, tuple(order), inputs.terms)
+            places = None if [*order] == [*range(len(asked.raw))] else tuple(order)
+            frame.plans[version] = Plan(inputs.rows, inputs.shapes, places, inputs.terms)
 
     def _add(self, asked: Asked, version: ModelVersion) -> Frame | None:
         specs = version.signature.inputs

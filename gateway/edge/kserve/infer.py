@@ -9,7 +9,7 @@ from tritonclient.grpc import service_pb2
 
 from gateway.edge.kserve.classes import classify
 from gateway.edge.kserve.faults import class_fault, explain, refusal
-from gateway.edge.kserve.frames import CONTENTS, Asked, Frames
+from gateway.edge.kserve.frames import CONTENTS, Asked, Frames, Plan
 from gateway.edge.kserve.inputs import find, read_inputs
 from gateway.edge.kserve.outputs import read_outputs
 from gateway.edge.kserve.parameters import FINAL_RESPONSE, check_parameters, parameter_of
@@ -104,14 +104,13 @@ class TensorMethod:
 
         Parameters behind them say which experiment took the call, if one did.
         """
-        answer = self._pack(request, outputs, arm.version)
+        plan = request.plan(arm.version)
+        known = None if plan is None else plan.answer(outputs)
+        answer = self._pack(request, outputs, arm.version, plan) if known is None else known
         return answer + told_of(arm.experiment, arm.name, arm.assignment) if arm.experiment else answer
 
-    def _pack(self, request: Asked, outputs: Tensors, version: ModelVersion) -> bytes:
-        message, plan = request.message, request.plan(version)
-        packed = None if plan is None else plan.answer(outputs)
-        if packed is not None:
-            return packed
+    def _pack(self, request: Asked, outputs: Tensors, version: ModelVersion, plan: Plan | None) -> bytes:
+        message = request.message
         response = service_pb2.ModelInferResponse(
             model_name=version.model, model_version=str(version.number), id=message.id
         )

@@ -140,7 +140,7 @@ class Account:
         self.active -= 1
 
     def take_rows(self, rows: int, now: float) -> None:
-        """Admits the rows of a call; a batch larger than the burst is admitted while all of the burst is there.
+        """Admits the rows of a call of a limited tenant; a batch larger than the burst while all of the burst is there.
 
         Args:
             rows: How many.
@@ -149,14 +149,13 @@ class Account:
         Raises:
             Overloaded: Too many rows came lately.
         """
-        if self.limited:
-            if not self.busy:
-                self._wake(now)
-            if self._rows is not None:
-                wait = self._rows.bucket.take(rows, now)
-                if wait:
-                    self.refused += 1
-                    raise self._too_wide.after(wait)
+        if not self.busy:
+            self._wake(now)
+        if self._rows is not None:
+            wait = self._rows.bucket.take(rows, now)
+            if wait:
+                self.refused += 1
+                raise self._too_wide.after(wait)
 
     def report(self, now: float) -> bytes:
         """Returns what to tell of the account. Calling it again before there is an answer does no harm."""
