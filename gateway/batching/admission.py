@@ -69,6 +69,9 @@ class Admission:
         waiting: Who waits.
         pace: How long batches take.
         slots: How many are under way.
+
+    Attributes:
+        refused: Who was refused since anything has left, by tenant and class.
     """
 
     def __init__(
@@ -80,12 +83,12 @@ class Admission:
         self._pace = pace
         self._slots = slots
         self._next_seconds: float | None = None
-        self._refused: dict[tuple[str, Priority], Refused] = {}
+        self.refused: dict[tuple[str, Priority], Refused] = {}
 
     def forget(self) -> None:
         """Notes that batches or calls have left or come back: what is expected has to be reckoned anew."""
         self._next_seconds = None
-        self._refused.clear()
+        self.refused.clear()
 
     def recall(self, tenant: str, priority: Priority, deadline: float | None, rows: int, now: float) -> None:
         """Refuses a call that would fare no better than one that was just refused, at a tenth of what `check` costs.
@@ -93,7 +96,7 @@ class Admission:
         Raises:
             Overloaded: It would not be answered in time.
         """
-        known = self._refused.get((tenant, priority))
+        known = self.refused.get((tenant, priority))
         if known is None or rows < known.rows:
             return
         place, allowed = self._time_of(deadline, now)
@@ -110,10 +113,13 @@ class Admission:
         Raises:
             Overloaded: Too much waits already, or the call could not be answered in time.
         """
-        waiting, rows = self._waiting, call.inputs.rows
+        waiting, limits, rows = self._waiting, self._limits, call.inputs.rows
         if not waiting.rows and self._slots.free:
             return  # as far as anybody can tell it is answered at once
-        if waiting.rows and self._is_full(call):
+        is_spacious = (
+            2 * (waiting.rows + rows) < limits.queue_rows and 2 * (waiting.size + call.size) < limits.queue_bytes
+        )
+        if waiting.rows and not is_spacious and self._is_full(call):
             raise self._full(self._expected_seconds(waiting.rows, rows))
         deadline, allowed = self._time_of(call.deadline, now)
         if waiting.rows + rows <= waiting.most_rows and self._seconds_of_next() <= allowed:
@@ -126,7 +132,7 @@ class Admission:
                 deadline, allowed, rows, self._told(call, expected, allowed), retry_ms(expected - allowed)
             )
             if not waiting.in_order:
-                self._refused[call.tenant, call.priority] = refused
+                self.refused[call.tenant, call.priority] = refused
             raise self._too_late(refused)
 
     def _seconds_of_next(self) -> float:

@@ -42,7 +42,7 @@ MOST_MARGIN_SECONDS = 0.1
 
 
 class Lane:
-    """The calls of one model version.
+    """The calls of one model version, in the event loop in which it is made.
 
     Args:
         backend: Computes the batches.
@@ -55,6 +55,7 @@ class Lane:
 
     def __init__(self, backend: Backend, version: ModelVersion, limits: LaneLimits) -> None:
         self.counts = Counts()
+        self._loop = asyncio.get_running_loop()
         self._backend = backend
         self._version = version
         self._waiting = WaitingCalls(version.max_batch_size, limits.queue_seconds)
@@ -80,18 +81,17 @@ class Lane:
         Raises:
             Overloaded: Too much waits already, or the call could not be answered in time.
         """
-        loop, line = asyncio.get_running_loop(), tenant
-        now = loop.time()
-        if self._conduct is None:
-            self._learn_conduct()
-        if self._conduct is None or self._conduct.one_at_a_time:
+        line, admission = tenant, self._admission
+        now, conduct = self._loop.time(), self._conduct or self._learn_conduct()
+        if conduct is None or conduct.one_at_a_time:
             line, priority = "", Priority.NORMAL  # in order, whoever asks
         try:
-            self._admission.recall(line, priority, deadline, inputs.rows, now)
+            if admission.refused:
+                admission.recall(line, priority, deadline, inputs.rows, now)
             size, kind = sum(map(len, inputs.data)), (inputs.shapes, inputs.terms)
-            outputs = loop.create_future()
+            outputs = self._loop.create_future()
             call = WaitingCall(inputs, deadline, line, priority, perf_counter(), outputs, size, kind, tenant, trace)
-            self._admission.check(call, now)
+            admission.check(call, now)
         except Overloaded:
             self.counts.refuse(tenant)
             raise
@@ -108,7 +108,7 @@ class Lane:
         """Lets go of a call whose caller has gone."""
         if not call.outputs.cancelled():
             return  # it had its answer already
-        if call.is_late(asyncio.get_running_loop().time()):
+        if call.is_late(self._loop.time()):
             self.counts.expire([call])
         else:
             self.counts.cancel(call)
@@ -153,7 +153,7 @@ class Lane:
 
     def _gather(self) -> None:
         """Starts to count quiet turns, unless that is under way or no slot is free."""
-        if not self._waiting or not self._slots.free or self._gathering:
+        if self._gathering or not self._waiting or not self._slots.free:
             return
         if self._alone:
             self._dispatch()
@@ -166,14 +166,14 @@ class Lane:
         waiting = len(self._waiting)
         quiet_left = quiet_left - 1 if waiting == seen else QUIET_TURNS
         if quiet_left and turns_left and self._waiting.rows < self._waiting.most_rows:
-            asyncio.get_running_loop().call_soon(self._turn, waiting, quiet_left, turns_left - 1)
+            self._loop.call_soon(self._turn, waiting, quiet_left, turns_left - 1)
         else:
             self._gathering = False
             self._dispatch()
 
     def _dispatch(self) -> None:
         """Sends batches for as long as slots are free and calls wait."""
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         self._admission.forget()
         self._hurry(hurried=now < self._hurried_until and not self._waiting.mostly_urgent)
         while self._slots.free and self._waiting:
@@ -216,11 +216,11 @@ class Lane:
 
     def _expire_in_time(self, batch: Batch) -> asyncio.TimerHandle | None:
         """Sees to it that callers learn why they got no answer, a moment before the last of them stops waiting."""
-        deadline, loop = latest_deadline(batch.calls), asyncio.get_running_loop()
+        deadline = latest_deadline(batch.calls)
         if deadline is None:
             return None
-        margin = min((deadline - loop.time()) * MARGIN_SHARE, MOST_MARGIN_SECONDS)
-        return loop.call_at(deadline - margin, self._expire_batch, batch)
+        margin = min((deadline - self._loop.time()) * MARGIN_SHARE, MOST_MARGIN_SECONDS)
+        return self._loop.call_at(deadline - margin, self._expire_batch, batch)
 
     def _expire_batch(self, batch: Batch) -> None:
         self._expire(batch.calls)
@@ -229,7 +229,7 @@ class Lane:
     def _stop_if_abandoned(self, batch: Batch) -> None:
         """Stops a batch that nobody awaits any more, if it takes long."""
         if batch.task is not None and batch.abandoned:
-            asyncio.get_running_loop().call_later(ABANDONED_SECONDS, batch.task.cancel)
+            self._loop.call_later(ABANDONED_SECONDS, batch.task.cancel)
 
     async def _answer(
         self, calls: Sequence[WaitingCall], trace: BatchTrace, *, found_idle: bool = False, again: bool = False
@@ -258,7 +258,7 @@ class Lane:
 
     async def _answer_awaited(self, calls: Sequence[WaitingCall]) -> None:
         """Answers those of some calls that are still awaited."""
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         self._expire([call for call in calls if call.is_late(now)])
         awaited = [call for call in calls if not call.outputs.done()]
         if awaited:
@@ -285,16 +285,18 @@ class Lane:
         timed = Tensors(outputs.rows, outputs.shapes, outputs.data, outputs.terms, seconds)
         return split(timed, wanted(self._version, inputs.terms), [call.inputs.rows for call in calls])
 
-    def _learn_conduct(self) -> None:
+    def _learn_conduct(self) -> Conduct | None:
         """Reads how the model wants its calls, once a node has told; until then they go in order, whoever asks."""
         try:
-            self._conduct = conduct_of(self._backend.config(self._version))
+            conduct = conduct_of(self._backend.config(self._version))
         except GatewayError:
-            return
-        self._waiting.alone = self._conduct.alone or not self._version.max_batch_size
-        self._waiting.in_order = self._conduct.in_order
-        if self._conduct.one_at_a_time:
+            return None
+        self._waiting.alone = conduct.alone or not self._version.max_batch_size
+        self._waiting.in_order = conduct.in_order
+        if conduct.one_at_a_time:
             self._slots.fix(1)
+        self._conduct = conduct
+        return conduct
 
     def _fail(self, calls: Sequence[WaitingCall], error: Exception) -> None:
         """Gives calls their error, except those that nobody awaits any more."""

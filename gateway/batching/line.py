@@ -27,39 +27,51 @@ class Line:
         self.size = 0
         self.credit = 0
         self.calls: list[Entry] = []
-        self._kinds: dict[Kind, list[Entry]] = {}
+        self._kind: Kind | None = None
+        self._kinds: dict[Kind, list[Entry]] = {}  # once they are of several
 
     @property
-    def kinds(self) -> Collection[Kind]:
+    def kinds(self) -> Collection[Kind | None]:
         """Returns the kinds of its calls."""
-        return self._kinds.keys()
+        return self._kinds.keys() or (self._kind,)
 
     def add(self, call: WaitingCall) -> None:
         """Takes in a call that has a place."""
         entry = (*call.place, call)
         put_in(self.calls, entry)
-        put_in(self._kinds.setdefault(call.kind, []), entry)
+        if self._kinds:
+            put_in(self._kinds.setdefault(call.kind, []), entry)
+        elif self._kind is None:
+            self._kind = call.kind
+        elif self._kind != call.kind:
+            self._part()
         self.rows += call.inputs.rows
         self.size += call.size
 
     def remove(self, call: WaitingCall) -> None:
         """Lets go of a call."""
-        queue = self._kinds[call.kind]
-        cut_out(queue, call)
-        if not queue:
-            del self._kinds[call.kind]
         cut_out(self.calls, call)
+        if self._kinds:
+            queue = self._kinds[call.kind]
+            cut_out(queue, call)
+            if not queue:
+                del self._kinds[call.kind]
         self.rows -= call.inputs.rows
         self.size -= call.size
 
     def head(self, kind: Kind | None) -> WaitingCall | None:
         """Returns the first call of a kind, or of any."""
-        queue = self.calls if kind is None else self._kinds.get(kind)
-        return queue[0][2] if queue else None
+        queue = self._kinds.get(kind) if self._kinds and kind is not None else self.calls
+        return queue[0][2] if queue and (kind is None or queue[0][2].kind == kind) else None
 
     def rows_before(self, place: tuple[float, int]) -> float:
         """Estimates the rows that go before a place: calls before it, times the rows of a call on average."""
         return bisect_left(self.calls, place) * self.rows / len(self.calls)  # a shorter tuple sorts first
+
+    def _part(self) -> None:
+        """Sorts its calls by their kinds."""
+        for entry in self.calls:
+            self._kinds.setdefault(entry[2].kind, []).append(entry)
 
 
 def put_in(queue: list[Entry], entry: Entry) -> None:
