@@ -1,4 +1,4 @@
-"""Environments of peers, below `var/bench/peers`: one for each list of requirements, made once, by uv from PyPI."""
+"""Environments of peers, below `var/bench/peers`: one for each list of requirements, made once, from PyPI."""
 
 import hashlib
 import json
@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from deploy.install import install
 
 HOME = Path("var/bench/peers")
 AT_ONCE = 3
@@ -39,16 +41,16 @@ def make_environment(requirements: Requirements, home: Path = HOME) -> Path:
     It gets its name when it is whole, so that one whose making was broken off is made anew.
 
     Raises:
-        NoEnvironmentError: uv cannot make it.
+        NoEnvironmentError: It cannot be made.
     """
     folder = folder_of(requirements, home.absolute())
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as scratch:
             new = Path(scratch, "environment")
-            run_uv("venv", "--quiet", "--relocatable", "--python", sys.executable, str(new))
-            python = str(new / "bin/python")
-            run_uv("pip", "install", "--quiet", "--compile-bytecode", "--python", python, *requirements)
+            make_empty(new)
+            if install(requirements, str(new / "bin/python"), compiled=True):
+                raise NoEnvironmentError(f"{', '.join(requirements)} cannot be installed: see above")
             new.rename(folder)
     return folder / "bin"
 
@@ -61,13 +63,13 @@ def folder_of(requirements: Requirements, home: Path) -> Path:
     return home / f"{found[0]}-{hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:12]}"
 
 
-def run_uv(*arguments: str) -> None:
-    """Runs uv.
+def make_empty(folder: Path) -> None:
+    """Makes an environment without packages.
 
     Raises:
-        NoEnvironmentError: It fails.
+        NoEnvironmentError: uv cannot make it.
     """
-    command: Sequence[str] = [sys.executable, "-m", "uv", *arguments]
+    command = [sys.executable, "-m", "uv", "venv", "--quiet", "--relocatable", "--python", sys.executable, str(folder)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own command
     if done.returncode:
-        raise NoEnvironmentError(f"`uv {' '.join(arguments)}` failed:\n{done.stderr[-LAST_WORDS:]}")
+        raise NoEnvironmentError(f"`{' '.join(command)}` failed:\n{done.stderr[-LAST_WORDS:]}")
