@@ -1,5 +1,6 @@
 """`gapura bench`: runs the benchmarks of the repository that it is started in."""
 
+import signal
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,6 +46,8 @@ def bench(context: click.Context, results: Path | None, *, quick: bool) -> None:
     looked at meanwhile; contestants alternate. What is found is printed and kept as JSON, tables and pictures. The exit
     status is 1 when a call failed that should not, or an answer was wrong.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends what it has started then too
+    context.default_map = {name: {"quick": quick, "results": results} for name in (*SUITES, "lanes", "overload")}
     if context.invoked_subcommand is None:
         start = monotonic()
         problems = [
