@@ -57,7 +57,7 @@ class Visit:
     Attributes:
         folder: The clone.
         toured: What `make run` has printed.
-        called: Every snippet of "Calling a model" for a shell or for Python.
+        called: Every snippet of "Calling a model".
         status: With what `make run` has ended after Ctrl-C.
     """
 
@@ -152,18 +152,24 @@ def _section(readme: str, title: str) -> str:
 
 
 def _call(section: str, folder: Path, environment: Mapping[str, str]) -> Iterator[Called]:
-    """Runs what a section shows for a shell, and for Python."""
+    """Runs what a section shows for a shell, for Python, and for JavaScript with the packages that it says."""
     for language, block in re.findall(r"^```(\w*)\n(.+?)^```$", section, re.MULTILINE | re.DOTALL):
         if language == "python":
-            yield _run(block, _comments(block), [".venv/bin/python", "-c", block], folder, environment)
+            yield _run(block, _comments("  # ", block), [".venv/bin/python", "-c", block], folder, environment)
+        elif language == "js":
+            (install,) = re.findall(r"`(npm install .+?)`", section)
+            subprocess.run(install.split(), cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
+            command = ["node", "--input-type=module", "--eval", block]
+            yield _run(block, _comments(" // ", block), command, folder, environment)
         elif block.startswith("$ "):
             for command, shown in re.findall(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
                 yield _run(command, shown, ["/bin/sh", "-c", command], folder, environment)
 
 
-def _comments(program: str) -> str:
+def _comments(mark: str, program: str) -> str:
     """Returns what a program says that it prints."""
-    return "".join(f"{line}\n" for line in re.findall(r"(?:^|  )# (.+)$", program, re.MULTILINE))
+    shown = re.findall(rf"(?:^{mark.lstrip()}|{mark})(.+)$", program, re.MULTILINE)
+    return "".join(f"{line}\n" for line in shown)
 
 
 def _run(snippet: str, shown: str, command: list[str], folder: Path, environment: Mapping[str, str]) -> Called:

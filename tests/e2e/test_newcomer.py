@@ -53,7 +53,7 @@ def test_make_run_trains_publishes_and_calls_every_team(visited: Visit) -> None:
     assert re.findall(r"^(\S+) +(?:ready|starting) ", visited.toured, re.MULTILINE) == ["supervisor", *parts]
 
 
-@pytest.mark.parametrize("words", ["gapura call credit", "gapura_client.connect", "tritonclient"])
+@pytest.mark.parametrize("words", ["gapura call credit", "gapura_client.connect", "tritonclient", "@grpc/grpc-js"])
 def test_a_call_prints_what_the_readme_shows(words: str, visited: Visit) -> None:
     found = calls(visited, words)
     assert found, f"README.md shows no {words}"
