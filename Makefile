@@ -17,15 +17,15 @@ RUN_EXTRAS = teams,valkey$(patsubst %,$(COMMA)%,$(firstword $(NAMED)))$(patsubst
 run: $(VENV)/installed-$(RUN_EXTRAS)
 	@$(BIN)/gapura up $(ARGS)
 
-# Tests that compute share the cores, and so do those that mostly wait for servers; three run at a time, since both wait
-# for much of it. Those that measure servers under load have the machine for themselves. Where it stalls for seconds, a
-# test with real servers may fail though nothing is wrong; so a test that fails is run again, twice at most, and the
-# summary names it. One that is broken fails always. What is costly to make is made once, in a folder that goes away.
-# Files are dealt out as tests/conftest.py orders them: by themselves, runners would begin with those of the most tests.
+# Most tests share the cores: three run at a time, since all of them wait for much of it. Those that measure servers
+# under load have the machine for themselves. Where it stalls for seconds, a test with real servers may fail though
+# nothing is wrong; so a test that fails is run again, twice at most, and the summary names it. One that is broken fails
+# always. What is costly to make is made once, in a folder that goes away. Files are dealt out as tests/conftest.py
+# orders them: by themselves, runners would begin with those of the most tests.
 SHARED := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 RERUNS := --reruns 2 -r aR
-COMPUTING := tests/client tests/converters tests/features tests/gateway tests/hub
-WAITING := tests/catalog tests/contract tests/deploy tests/e2e tests/edge tests/envoy tests/operations tests/supervisor tests/triton \
+SHARING := tests/catalog tests/client tests/contract tests/converters tests/deploy tests/e2e tests/edge tests/envoy \
+	tests/features tests/gateway tests/hub tests/operations tests/supervisor tests/triton \
 	tests/chaos/test_killed_publisher.py tests/chaos/test_promotions.py tests/chaos/test_publisher_troubles.py
 
 # Format, lint, types, import rules, contracts, and every test. ARGS are pytest's.
@@ -35,9 +35,8 @@ ifdef ARGS
 else
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && trap 'exit 130' INT TERM && \
 	export TESTS_RUN_FOLDER="$$folder" && set -x && \
-	$(BIN)/python -m pytest $(SHARED) $(RERUNS) $(COMPUTING) && \
-	$(BIN)/python -m pytest $(SHARED) $(RERUNS) $(WAITING) && \
-	$(BIN)/python -m pytest $(RERUNS) $(COMPUTING:%=--ignore=%) $(WAITING:%=--ignore=%)
+	$(BIN)/python -m pytest $(SHARED) $(RERUNS) $(SHARING) && \
+	$(BIN)/python -m pytest $(RERUNS) $(SHARING:%=--ignore=%)
 endif
 
 check: $(VENV)/installed-dev
