@@ -97,10 +97,11 @@ class Directory:
         call.trace.tenant = tenant.name
         if call.path not in tenant.paths or call.rest or len(call.message) > tenant.most_bytes:
             tenant.check(call)
-        if again:
-            tenant.account.active += 1
+        account = tenant.account
+        if account.limited and not again:
+            account.enter(monotonic())
         else:
-            tenant.account.enter(monotonic())
+            account.active += 1
         call.trace.admitted = perf_counter()
         return tenant
 

@@ -113,7 +113,7 @@ class Account:
             self._open()
 
     def enter(self, now: float) -> None:
-        """Admits a call.
+        """Admits a call of a limited tenant.
 
         Args:
             now: Seconds of a monotonic clock.
@@ -121,18 +121,17 @@ class Account:
         Raises:
             Overloaded: Too many calls are under way, or too many came lately.
         """
-        if self.limited:
-            if not self.busy:
-                self._wake(now)
-            if self.active >= self.allowance:
-                self._refused_active += 1
+        if not self.busy:
+            self._wake(now)
+        if self.active >= self.allowance:
+            self._refused_active += 1
+            self.refused += 1
+            raise self._too_many.after(CONCURRENCY_RETRY_SECONDS)
+        if self.bucket is not None:
+            wait = self.bucket.take(1.0, now)
+            if wait:
                 self.refused += 1
-                raise self._too_many.after(CONCURRENCY_RETRY_SECONDS)
-            if self.bucket is not None:
-                wait = self.bucket.take(1.0, now)
-                if wait:
-                    self.refused += 1
-                    raise self._too_fast.after(wait)
+                raise self._too_fast.after(wait)
         self.active += 1
 
     def leave(self) -> None:
