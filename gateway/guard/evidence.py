@@ -59,7 +59,8 @@ def excess(arm: Group, champion: Group) -> float:
     """Returns the evidence that the arm has a higher rate than the champion; 0 if it has not, or not often enough.
 
     The logarithm of the likelihood ratio of two binomials, of which exp(-x) is the Chernoff bound of Fisher's exact
-    test (up to a factor near 1), so that it holds for counts that are as small as three against none.
+    test, so that it holds for counts that are as small as three against none; up to a factor that is mostly near 1,
+    and below the square root of all calls where nearly all of one and none of the other had it.
     """
     if arm.rate <= champion.rate or times(arm.hits) < LEAST_TIMES:
         return 0.0

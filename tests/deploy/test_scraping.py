@@ -32,6 +32,7 @@ def traffic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Traffic,
         with prometheus(folder, target) as reader:
             wait_until(lambda: (reader.value("sum(tenant:gapura_calls:rate5m)") or 0) > 0, SECONDS)
             wait_until(lambda: reader.query("model:gapura_shed_calls:ratio_rate5m"), SECONDS)
+            wait_until(lambda: reader.query("model_arm:gapura_call_duration_seconds:p99_5m"), SECONDS)
             yield worker, reader
     finally:
         worker.close()

@@ -1,10 +1,10 @@
 """Evidence bounds the probability of what is seen, whatever is compared; what happens together counts for less."""
 
-from math import comb, exp, log
+from math import comb, exp, log, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.guard.evidence import Group, distance, drift, excess, sample_size, surplus, times
@@ -27,11 +27,12 @@ def fisher(hits: int, calls: int, hits_there: int, calls_there: int) -> float:
 
 
 @given(counts, st.integers(61, 400), counts, st.integers(61, 400))
+@example(60, 61, 0, 61)
 def test_evidence_of_an_excess_bounds_the_exact_probability(
     hits: int, calls: int, there: int, calls_there: int
 ) -> None:
     evidence = excess(spread(hits, calls), spread(there, calls_there))
-    assert fisher(hits, calls, there, calls_there) <= 4 * exp(-evidence)
+    assert fisher(hits, calls, there, calls_there) <= sqrt(calls + calls_there) * exp(-evidence)
     assert evidence == 0 or hits * calls_there > there * calls
 
 
