@@ -97,11 +97,10 @@ class Directory:
         call.trace.tenant = tenant.name
         if call.path not in tenant.paths or call.rest or len(call.message) > tenant.most_bytes:
             tenant.check(call)
-        account = tenant.account
-        if account.limited and not again:
-            account.enter(monotonic())
+        if again:
+            tenant.account.active += 1
         else:
-            account.active += 1
+            tenant.account.enter(monotonic())
         call.trace.admitted = perf_counter()
         return tenant
 

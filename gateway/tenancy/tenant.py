@@ -124,8 +124,7 @@ class KnownTenant:
         if most is not None and rows > most:
             told = f"tenant '{self.name}' may send {most} rows in a call, this one has {rows}; send several calls"
             raise InvalidRequest("BATCH_TOO_LARGE", told, tenant=self.name, limit=str(most))
-        if self.account.limited:
-            self.account.take_rows(rows, monotonic())
+        self.account.take_rows(rows, monotonic())
 
     def charge(self, model: str, rows: int, backend_seconds: float, feature_hits: int = 0) -> None:
         """Writes down that a call was answered, with so many stored rows of features."""

@@ -113,7 +113,7 @@ class Account:
             self._open()
 
     def enter(self, now: float) -> None:
-        """Admits a call of a limited tenant.
+        """Admits a call.
 
         Args:
             now: Seconds of a monotonic clock.
@@ -121,17 +121,18 @@ class Account:
         Raises:
             Overloaded: Too many calls are under way, or too many came lately.
         """
-        if not self.busy:
-            self._wake(now)
-        if self.active >= self.allowance:
-            self._refused_active += 1
-            self.refused += 1
-            raise self._too_many.after(CONCURRENCY_RETRY_SECONDS)
-        if self.bucket is not None:
-            wait = self.bucket.take(1.0, now)
-            if wait:
+        if self.limited:
+            if not self.busy:
+                self._wake(now)
+            if self.active >= self.allowance:
+                self._refused_active += 1
                 self.refused += 1
-                raise self._too_fast.after(wait)
+                raise self._too_many.after(CONCURRENCY_RETRY_SECONDS)
+            if self.bucket is not None:
+                wait = self.bucket.take(1.0, now)
+                if wait:
+                    self.refused += 1
+                    raise self._too_fast.after(wait)
         self.active += 1
 
     def leave(self) -> None:
@@ -139,7 +140,7 @@ class Account:
         self.active -= 1
 
     def take_rows(self, rows: int, now: float) -> None:
-        """Admits the rows of a call of a limited tenant; a batch larger than the burst while all of the burst is there.
+        """Admits the rows of a call; a batch larger than the burst is admitted while all of the burst is there.
 
         Args:
             rows: How many.
@@ -148,13 +149,14 @@ class Account:
         Raises:
             Overloaded: Too many rows came lately.
         """
-        if not self.busy:
-            self._wake(now)
-        if self._rows is not None:
-            wait = self._rows.bucket.take(rows, now)
-            if wait:
-                self.refused += 1
-                raise self._too_wide.after(wait)
+        if self.limited:
+            if not self.busy:
+                self._wake(now)
+            if self._rows is not None:
+                wait = self._rows.bucket.take(rows, now)
+                if wait:
+                    self.refused += 1
+                    raise self._too_wide.after(wait)
 
     def report(self, now: float) -> bytes:
         """Returns what to tell of the account. Calling it again before there is an answer does no harm."""
