@@ -113,13 +113,10 @@ class Admission:
         Raises:
             Overloaded: Too much waits already, or the call could not be answered in time.
         """
-        waiting, limits, rows = self._waiting, self._limits, call.inputs.rows
+        waiting, rows = self._waiting, call.inputs.rows
         if not waiting.rows and self._slots.free:
             return  # as far as anybody can tell it is answered at once
-        is_spacious = (
-            2 * (waiting.rows + rows) < limits.queue_rows and 2 * (waiting.size + call.size) < limits.queue_bytes
-        )
-        if waiting.rows and not is_spacious and self._is_full(call):
+        if waiting.rows and self._is_full(call):
             raise self._full(self._expected_seconds(waiting.rows, rows))
         deadline, allowed = self._time_of(call.deadline, now)
         if waiting.rows + rows <= waiting.most_rows and self._seconds_of_next() <= allowed:

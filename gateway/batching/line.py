@@ -27,24 +27,21 @@ class Line:
         self.size = 0
         self.credit = 0
         self.calls: list[Entry] = []
-        self._kind: Kind | None = None
         self._kinds: dict[Kind, list[Entry]] = {}  # once they are of several
 
     @property
-    def kinds(self) -> Collection[Kind | None]:
-        """Returns the kinds of its calls."""
-        return self._kinds.keys() or (self._kind,)
+    def kinds(self) -> Collection[Kind]:
+        """Returns the kinds of its calls, of which there are some."""
+        return self._kinds.keys() or (self.calls[0][2].kind,)
 
     def add(self, call: WaitingCall) -> None:
         """Takes in a call that has a place."""
+        if not self._kinds and self.calls and self.calls[0][2].kind != call.kind:
+            self._part()
         entry = (*call.place, call)
         put_in(self.calls, entry)
         if self._kinds:
             put_in(self._kinds.setdefault(call.kind, []), entry)
-        elif self._kind is None:
-            self._kind = call.kind
-        elif self._kind != call.kind:
-            self._part()
         self.rows += call.inputs.rows
         self.size += call.size
 
