@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from tritonclient.grpc import service_pb2
 
 from gateway.layouts import Layouts
-from gateway.protowire import cut_field, prefix
+from gateway.protowire import cut_field, encode_field
 from gateway.tensors import BYTES
 from gateway.types import Buffer, ModelVersion, Tensors, Terms
 
@@ -53,10 +53,7 @@ class Plan:
         head = self.heads.get(outputs.shapes)
         if head is None or not self._is_plain(outputs):
             return None
-        pieces: list[Buffer] = [head]
-        for data in outputs.data:
-            pieces += (prefix(OUTPUT_CONTENTS, len(data)), data)
-        return b"".join(pieces)
+        return b"".join([head, *encode_field(OUTPUT_CONTENTS, outputs.data)])
 
     def _is_plain(self, outputs: Tensors) -> bool:
         return outputs.rows == self.rows and not outputs.terms.parameters
